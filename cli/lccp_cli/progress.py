@@ -54,7 +54,7 @@ def dry_run(
     from lccp_cli.output.console import standard_output
     from lccp_cli.probes import settings_of
     from lccp_evaluator.model.execution import STEP_TOKENS
-    from lccp_evaluator.series.series import Series
+    from lccp_evaluator.series.series import EvaluationSeries
 
     if on is not None and on not in PEAK_FLOPS:
         raise InvalidInput(f"--on: must be one of {', '.join(PEAK_FLOPS)}, not {on}")
@@ -63,7 +63,7 @@ def dry_run(
         measuring = replace(measuring, dtype=measuring.dtype or "bfloat16", batch_size=size)
     console = standard_output()
     with unmade(out if on is None else None) as folder:
-        series = Series(folder, settings_of(measuring)())
+        series = EvaluationSeries(folder, settings_of(measuring)())
         cost = series.estimate(checkpoints[0], None if on else TRIAL_SECONDS)
     there = None if on is None else cost.flops / (REACHED_OF_PEAK * PEAK_FLOPS[on])
     console.print(cost_text(cost, there))

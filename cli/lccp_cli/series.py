@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from lccp_evaluator.estimate import EvaluationCost
     from lccp_evaluator.jobs.jobs import Devices
     from lccp_evaluator.series.checkpoints import CheckpointDirectory
-    from lccp_evaluator.series.series import Series
+    from lccp_evaluator.series.series import EvaluationSeries
 
 
 def evaluate_all(
     console: Console,
-    series: "Series",
+    series: "EvaluationSeries",
     checkpoints: "Sequence[CheckpointDirectory]",
     devices: "Sequence[Devices]" = ({},),
 ) -> int:
@@ -56,7 +56,7 @@ def evaluate_all(
 
 def _several(
     console: Console,
-    series: "Series",
+    series: "EvaluationSeries",
     names: "Mapping[CheckpointDirectory, str]",
     devices: "Sequence[Devices]",
 ) -> int:
@@ -81,7 +81,7 @@ def _several(
 
 
 def _one_by_one(
-    console: Console, series: "Series", names: "Mapping[CheckpointDirectory, str]"
+    console: Console, series: "EvaluationSeries", names: "Mapping[CheckpointDirectory, str]"
 ) -> int:
     failed = 0
     for checkpoint, name in names.items():
@@ -94,7 +94,7 @@ def _one_by_one(
 
 
 def evaluated(
-    console: Console, series: "Series", checkpoint: "CheckpointDirectory", name: str
+    console: Console, series: "EvaluationSeries", checkpoint: "CheckpointDirectory", name: str
 ) -> EvaluationReport | EvaluationFailure:
     """The report of a checkpoint, measured now, or its failure, printed on the console."""
 

@@ -11,7 +11,7 @@ QUICK = 1
 """zlib's level: twice as fast as its default, with hardly larger results: most are numbers."""
 
 
-class Shared:
+class SharedValue:
     """A value that the kept data of many runs share: it is not packed."""
 
 
@@ -19,7 +19,7 @@ class Packed(Generic[T]):
     """A value as bytes of this process, in less memory than its objects take."""
 
     def __init__(self, value: T) -> None:
-        self._shared: list[Shared] = []
+        self._shared: list[SharedValue] = []
         written = io.BytesIO()
         _Pickler(written, self._shared).dump(value)
         self._bytes = zlib.compress(written.getvalue(), QUICK)
@@ -31,13 +31,13 @@ class Packed(Generic[T]):
 
 
 class _Pickler(pickle.Pickler):
-    def __init__(self, file: io.BytesIO, shared: list[Shared]) -> None:
+    def __init__(self, file: io.BytesIO, shared: list[SharedValue]) -> None:
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
         self._shared = shared
         self._numbers: dict[int, int] = {}
 
     def persistent_id(self, value: Any) -> int | None:
-        if not isinstance(value, Shared):
+        if not isinstance(value, SharedValue):
             return None
         if id(value) not in self._numbers:
             self._numbers[id(value)] = len(self._shared)
@@ -46,9 +46,9 @@ class _Pickler(pickle.Pickler):
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, shared: list[Shared]) -> None:
+    def __init__(self, file: io.BytesIO, shared: list[SharedValue]) -> None:
         super().__init__(file)
         self._shared = shared
 
-    def persistent_load(self, number: int) -> Shared:
+    def persistent_load(self, number: int) -> SharedValue:
         return self._shared[number]

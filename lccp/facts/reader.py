@@ -56,12 +56,12 @@ class RunReader(Generic[R, V]):
         """What the store holds, by a fresh listing."""
         return self.read(listing, facts_of)
 
-    def read(self, listing: Listing, make: "Callable[[Reading[R, V]], T]") -> T:
+    def read(self, listing: Listing, make: "Callable[[RunReading[R, V]], T]") -> T:
         """The result of `make` on the parts that it reads; the others are forgotten.
 
         Raises as a store does.
         """
-        reading = Reading(self.store, self.keys, self._keep, listing, self._unpacked())
+        reading = RunReading(self.store, self.keys, self._keep, listing, self._unpacked())
         made = make(reading)
         self._known = reading.seen
         return made
@@ -87,7 +87,7 @@ class RunReader(Generic[R, V]):
         return self._known
 
 
-class Reading(Generic[R, V]):
+class RunReading(Generic[R, V]):
     """One reading of a run, part by part: what was read, and what of that is damaged."""
 
     def __init__(
@@ -216,7 +216,7 @@ class Reading(Generic[R, V]):
             return Kept(entry.etag, None, str(error))
 
 
-def facts_of(reading: Reading[R, V]) -> RunFacts[R, V]:
+def facts_of(reading: RunReading[R, V]) -> RunFacts[R, V]:
     """All parts of the run."""
     identity, identity_etag = reading.identity(lambda identity: identity)
     journal, journal_etag = reading.journal()
@@ -244,7 +244,7 @@ def facts_of(reading: Reading[R, V]) -> RunFacts[R, V]:
 
 
 def _of_all(
-    reading: Reading[R, V], told: Callable[[BranchKeys | None], dict[int, T]]
+    reading: RunReading[R, V], told: Callable[[BranchKeys | None], dict[int, T]]
 ) -> dict[int, T]:
     """What attempts of the run and of its branches reported; they are numbered together."""
     return {n: one for keys in (None, *reading.listing.branches()) for n, one in told(keys).items()}

@@ -28,7 +28,7 @@ from lccp.contract.base import Contract
 from lccp.contract.cel import rules
 from lccp.contract.quantities import Decimal
 from lccp.contract.signals import Better, Scale, Signal
-from lccp.probes.probe import DEPTHS, LENGTHS, ClusterKind, Contexts, Course, HeatMaps, Probe
+from lccp.probes.probe import DEPTHS, LENGTHS, ClusterKind, Contexts, HeatMaps, Probe, SignalCurves
 from lccp.probes.settings import bands, context_lengths, depths, prompts
 from lccp.probes.settings.prompts import Template
 
@@ -135,7 +135,7 @@ PROBE = Probe(
     clusters=clusters,
     averaged=averaged,
     charts=(
-        Course(
+        SignalCurves(
             "Facts of biographies against tokens",
             "Above, the share of facts that the model recalls word for word; below, the perplexity "
             "of the fact. The whole context consists of facts like the one in question, so "

@@ -27,7 +27,7 @@ from lccp.contract.cel import Rule, distinct, rules
 from lccp.contract.errors import InvalidInput
 from lccp.contract.quantities import ContextLength
 from lccp.contract.signals import Band, Better, Scale, Signal
-from lccp.probes.probe import Axis, ClusterKind, Contexts, Course, Probe, Profile
+from lccp.probes.probe import Axis, ClusterKind, Contexts, Probe, Profile, SignalCurves
 from lccp.probes.settings import context_lengths
 from lccp.probes.settings.prompts import Documents
 
@@ -173,7 +173,7 @@ PROBE = Probe(
     signals=signals,
     clusters=clusters,
     charts=(
-        Course(
+        SignalCurves(
             "Corpus perplexity against tokens",
             "Above, over whole documents at the target context, a line for each corpus, and dotted "
             "the law A ln N + B through it; below, over their last tokens, which have the whole "
@@ -182,7 +182,7 @@ PROBE = Probe(
             (("corpus_ppl",), ("corpus_tail_ppl",), ("corpus_ppl_guard",)),
             log_law=("corpus_ppl",),
         ),
-        Course(
+        SignalCurves(
             "Corpus perplexity against the logarithm of tokens",
             "The same, over whole documents: what follows the law is on its straight dotted "
             "line. A curve that flattens above the line learns more slowly than before.",

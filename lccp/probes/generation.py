@@ -20,7 +20,7 @@ from pydantic import Field, StrictInt
 
 from lccp.contract.base import Contract
 from lccp.contract.signals import Signal
-from lccp.probes.probe import Course, Need, Probe
+from lccp.probes.probe import Need, Probe, SignalCurves
 
 
 class GenerationSettings(Contract):
@@ -55,7 +55,7 @@ PROBE = Probe(
     signals=signals,
     averaged=lambda _signal, _kinds: (),
     charts=(
-        Course(
+        SignalCurves(
             "Generated answers against tokens",
             "Above, the share of prompts after which the model generates the key; below, how "
             "often the score of teacher forcing says the same.",

@@ -21,7 +21,7 @@ from pydantic import Field, StrictInt
 from lccp.contract.base import Contract
 from lccp.contract.quantities import ContextLength
 from lccp.contract.signals import Better, Scale, Signal
-from lccp.probes.probe import Axis, Contexts, Course, HeatMaps, Need, Probe, Profile
+from lccp.probes.probe import Axis, Contexts, HeatMaps, Need, Probe, Profile, SignalCurves
 from lccp.probes.settings import context_lengths
 
 
@@ -91,7 +91,7 @@ PROBE = Probe(
             along=NEAR,
             scale=Scale.LOG,
         ),
-        Course(
+        SignalCurves(
             "Interference slope against tokens",
             "By how much the NLL of the answer rises from no interference to a whole context of "
             "it, at one distance. Training should bring it to 0.",

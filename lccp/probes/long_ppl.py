@@ -31,7 +31,7 @@ from lccp.contract.base import Contract
 from lccp.contract.errors import InvalidInput
 from lccp.contract.quantities import ContextLength, Decimal
 from lccp.contract.signals import Better, Scale, Signal
-from lccp.probes.probe import Axis, ClusterKind, Contexts, Course, Probe, Profile
+from lccp.probes.probe import Axis, ClusterKind, Contexts, Probe, Profile, SignalCurves
 from lccp.probes.settings import context_lengths
 from lccp.probes.settings.prompts import Documents
 
@@ -144,7 +144,7 @@ PROBE = Probe(
     signals=signals,
     clusters=clusters,
     charts=(
-        Course(
+        SignalCurves(
             "Key tokens against tokens",
             "Above, the perplexity of the tokens that need the long context; below, that of all "
             "others. Where only the lower one falls, training teaches language, not contexts.",

@@ -23,7 +23,7 @@ from pydantic import ConfigDict, Field, StrictInt, model_validator
 from lccp.contract.base import Contract
 from lccp.contract.cel import Rule, distinct, rules
 from lccp.contract.signals import Better, Scale, Signal
-from lccp.probes.probe import ClusterKind, Contexts, Course, Probe
+from lccp.probes.probe import ClusterKind, Contexts, Probe, SignalCurves
 from lccp.probes.settings import bands, context_lengths, prompts
 from lccp.probes.settings.prompts import Documents, Template
 
@@ -126,7 +126,7 @@ PROBE = Probe(
     signals=signals,
     clusters=clusters,
     charts=(
-        Course(
+        SignalCurves(
             "Look-alike needles against tokens",
             "Above, the share of questions whose right value is the likeliest of its group; below, "
             "by how much it is. Larger groups are harder, and level off later.",

@@ -41,9 +41,9 @@ from lccp.probes.probe import (
     ClusterKind,
     Column,
     Contexts,
-    Course,
     HeatMaps,
     Probe,
+    SignalCurves,
 )
 from lccp.probes.settings import bands, context_lengths, depths, prompts
 from lccp.probes.settings.needles import DEFAULT_NEEDLES, ENOUGH
@@ -201,7 +201,7 @@ def _signals(settings: NiahSettings) -> Iterator[Signal]:
 
 
 CHARTS = (
-    Course(
+    SignalCurves(
         "NIAH score and perplexity against tokens",
         "Above, the share of needles that the model recalls word for word; below, the perplexity "
         "of the needle's answer. Once the score is at its ceiling, only the perplexity shows "
@@ -210,7 +210,7 @@ CHARTS = (
         "was known then; dotted line: the checkpoint since which the run is saturated.",
         (("niah_score", "niah_score_guard"), ("niah_ppl", "niah_ppl_guard")),
     ),
-    Course(
+    SignalCurves(
         "Recovery against tokens",
         "How much of what the needle alone would give the model gets from the whole prompt: 0 is "
         "a context of no use, 1 a haystack that does no harm. Comparable between models.",

@@ -90,7 +90,7 @@ class Profile:
 
 
 @dataclass(frozen=True)
-class Course:
+class SignalCurves:
     """Signals against tokens, a panel for each group of them."""
 
     title: str
@@ -103,7 +103,7 @@ class Course:
     """On a logarithmic axis of tokens, which has no checkpoint 0."""
 
 
-Chart = HeatMaps | Profile | Course
+Chart = HeatMaps | Profile | SignalCurves
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from pydantic import Field
 
 from lccp.contract.base import Contract
 from lccp.contract.signals import Better, Signal
-from lccp.probes.probe import Axis, Course, HeatMaps, Need, Probe, Profile
+from lccp.probes.probe import Axis, HeatMaps, Need, Probe, Profile, SignalCurves
 
 BANDS = 16
 
@@ -94,7 +94,7 @@ PROBE = Probe(
             unit="share",
             along=POSITIONS,
         ),
-        Course(
+        SignalCurves(
             "Load of the experts against tokens",
             "Above, how evenly the experts are used; below, the share of choices that go elsewhere "
             "beyond the source context.",

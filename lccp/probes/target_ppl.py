@@ -26,7 +26,7 @@ from lccp.contract.base import Contract
 from lccp.contract.cel import Rule, distinct, rules
 from lccp.contract.quantities import ContextLength
 from lccp.contract.signals import Better, Scale, Signal
-from lccp.probes.probe import Axis, ClusterKind, Contexts, Course, Probe, Profile
+from lccp.probes.probe import Axis, ClusterKind, Contexts, Probe, Profile, SignalCurves
 from lccp.probes.settings import bands, context_lengths, prompts
 from lccp.probes.settings.prompts import Documents, Template
 
@@ -128,7 +128,7 @@ PROBE = Probe(
     signals=signals,
     clusters=clusters,
     charts=(
-        Course(
+        SignalCurves(
             "Your own questions against tokens",
             "Above, the perplexity of the right answers; below, by how much the context lowers "
             "their NLL. Where needles have levelled off and this has not, training still pays for "

@@ -22,7 +22,7 @@ Compared = Mapping[str, Mapping[int, float]]
 
 
 @dataclass(frozen=True)
-class Part:
+class CheckpointDetails:
     """A probe's details of the checkpoint at `tokens`."""
 
     tokens: int
@@ -61,14 +61,18 @@ def unpacked(data: bytes, sha256: str, names: Collection[str] | None = None) -> 
 def compared(reports: Sequence[EvaluationReport], fetch: Fetch) -> dict[str, dict[int, float]]:
     """Signals that compare checkpoints, of all probes, from the details of `reports` in order."""
 
-    def parts(name: str) -> list[Part]:
+    def parts(name: str) -> list[CheckpointDetails]:
         found = ((report, details_of(report, name, fetch)) for report in reports)
-        return [Part(r.tokens, r.probes[name].settings, d) for r, d in found if d is not None]
+        return [
+            CheckpointDetails(r.tokens, r.probes[name].settings, d)
+            for r, d in found
+            if d is not None
+        ]
 
     return between(parts)
 
 
-def between(parts: Callable[[str], Sequence[Part]]) -> dict[str, dict[int, float]]:
+def between(parts: Callable[[str], Sequence[CheckpointDetails]]) -> dict[str, dict[int, float]]:
     """Signals that compare checkpoints, of all probes; `parts` gives a probe's parts, by name."""
     found: dict[str, dict[int, float]] = {}
     for name, probe in PROBES.items():

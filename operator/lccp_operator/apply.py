@@ -80,7 +80,7 @@ class Workloads(Protocol):
         """
 
 
-class Runs(Protocol):
+class RunObjects(Protocol):
     """Where run objects live."""
 
     def write_status(self, run: LCCPRun, status: LCCPRunStatus) -> None:
@@ -105,7 +105,7 @@ class Backend:
 
     store: Store
     workloads: Workloads
-    runs: Runs
+    runs: RunObjects
     guard: Callable[[], None] = lambda: None
     """Called before every write; raises Conflict if this process may no longer write."""
     remember: Callable[[str, StoreObject, str], None] = lambda *_: None

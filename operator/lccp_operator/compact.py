@@ -12,10 +12,10 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from lccp.api.objects.report import EvaluationReport, ProbeReport, SignalValue
-from lccp.facts.packing import Shared
+from lccp.facts.packing import SharedValue
 
 
-class Arrangement(Shared):
+class Arrangement(SharedValue):
     """A report without its numbers, and their arrangement; shared by all that are alike."""
 
     def __init__(self, report: EvaluationReport, digest: bytes) -> None:

@@ -151,7 +151,7 @@ def _trial(
     return found
 
 
-class _Enough(Exception):
+class _TrialOver(Exception):
     """The trial's time is up."""
 
 
@@ -165,9 +165,9 @@ def _observed(
             torch.cuda.synchronize()
         ends.append(clock())
         if ends[-1] - ends[0] > seconds:
-            raise _Enough
+            raise _TrialOver
 
-    with suppress(_Enough):
+    with suppress(_TrialOver):
         engine.read(passages, note, plan)
     works = [Work.of([step], passages, engine.watches) for step in plan.steps]
     return list(zip(works, np.diff(ends).tolist(), strict=False))

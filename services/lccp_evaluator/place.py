@@ -12,7 +12,7 @@ from lccp.store.keys import EvaluationKeys
 from lccp.store.port import Store
 from lccp_evaluator.sampling.header import Header
 from lccp_evaluator.sampling.samples import FrozenSamples, header_of
-from lccp_evaluator.sampling.sources.digests import Digests, KnownDigests
+from lccp_evaluator.sampling.sources.digests import FileDigests, KnownDigests
 
 SUFFIX = ".jsonl.gz"
 
@@ -58,7 +58,7 @@ class Place:
     def digests(self) -> KnownDigests:
         """The kept digests of the files that samples were drawn from."""
         with suppress(Incompatible, InvalidInput, NotFound):  # then files are read once more
-            return KnownDigests(objects.read(self.store, self._digests, Digests))
+            return KnownDigests(objects.read(self.store, self._digests, FileDigests))
         return KnownDigests()
 
     def keep(self, digests: KnownDigests) -> None:

@@ -44,7 +44,7 @@ OF_HEARTBEAT = {phase.value: phase for phase in RunPhase} | {"Ending": RunPhase.
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ExportedVerdict:
     """The part of a verdict that metrics need."""
 
     state: VerdictState
@@ -114,7 +114,7 @@ class ExportedFacts:
     """Arrays beside the newest intrinsic report, by probe: those from which cells are made."""
     compared: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     """Signals that compare checkpoints, by name and tokens."""
-    judged: Judged | None = None
+    judged: ExportedVerdict | None = None
     conditions: tuple[KeptCondition, ...] = ()
     """Of the run object, as last changed."""
     exports: tuple[ExportSpec, ...] = ()

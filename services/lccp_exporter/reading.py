@@ -13,15 +13,15 @@ from lccp.api.objects.training import Heartbeat, Ledger
 from lccp.api.spec.export import ExportSpec
 from lccp.contract.errors import NotFound
 from lccp.facts.listing import Listing
-from lccp.facts.reader import Keep, Reading, RunReader
+from lccp.facts.reader import Keep, RunReader, RunReading
 from lccp.facts.stored_runs import StoredRuns
 from lccp.probes.probe import Details
-from lccp.report.details import Part, between, unpacked
+from lccp.report.details import CheckpointDetails, between, unpacked
 from lccp.report.training import accelerator_seconds, ledgers, spikes_total
 from lccp.store.keys import RunKeys
 from lccp.store.port import ObjectInfo, Store
 from lccp_exporter.conditions import kept_conditions
-from lccp_exporter.facts import ExportedFacts, Judged
+from lccp_exporter.facts import ExportedFacts, ExportedVerdict
 from lccp_exporter.measured import Measured
 from lccp_exporter.metrics.cells import cell_arrays
 
@@ -44,7 +44,7 @@ class Compared:
 class _Known:
     """Data kept of a run between two readings."""
 
-    reader: RunReader[Measured, Judged]
+    reader: RunReader[Measured, ExportedVerdict]
     stamp: int = 0
     """Hash of the keys and ETags from which its facts follow."""
     facts: ExportedFacts | None = None
@@ -74,7 +74,7 @@ class StoreReader:
         self._shared: dict[str, Any] = {}
         self._known: dict[RunKeys, _Known] = {}
         self._stored = StoredRuns(store)
-        self._keep = Keep(self._measured, Judged.of)
+        self._keep = Keep(self._measured, ExportedVerdict.of)
 
     def runs(self) -> tuple[ExportedFacts, ...]:
         """The runs in the store, by namespace and name; an unchanged run is the same object.
@@ -100,7 +100,7 @@ class StoreReader:
             known.rest()
         return known.facts
 
-    def _read(self, reading: Reading[Measured, Judged]) -> ExportedFacts:
+    def _read(self, reading: RunReading[Measured, ExportedVerdict]) -> ExportedFacts:
         keys = reading.keys
         journal = reading.journal(_with_results_alone)[0]
         known = ExportedFacts(keys.namespace, keys.name, journal=journal)
@@ -165,9 +165,13 @@ class StoreReader:
     def _values(self, keys: RunKeys, measured: Sequence[Measured]) -> dict[str, dict[int, float]]:
         """Signals that compare checkpoints, of all probes."""
 
-        def parts(name: str) -> list[Part]:
+        def parts(name: str) -> list[CheckpointDetails]:
             found = ((m, arrays_beside(self.store, keys, m, name)) for m in measured)
-            return [Part(m.tokens, m.details[name].settings, d) for m, d in found if d is not None]
+            return [
+                CheckpointDetails(m.tokens, m.details[name].settings, d)
+                for m, d in found
+                if d is not None
+            ]
 
         return between(parts)
 
@@ -181,7 +185,9 @@ def _newest(heartbeats: Mapping[int, Heartbeat]) -> Heartbeat | None:
     return newest.model_copy(update={"held_out": measured[-1]}) if measured else newest
 
 
-def _branching(reading: Reading[Measured, Judged], journal: Journal | None) -> Heartbeat | None:
+def _branching(
+    reading: RunReading[Measured, ExportedVerdict], journal: Journal | None
+) -> Heartbeat | None:
     """The heartbeat of the branch that the newest attempt trains, until it has ended."""
     last = journal.attempts[-1] if journal and journal.attempts else None
     if last is None or last.branch is None:

@@ -67,7 +67,7 @@ def test_on_another_device_its_own_passes_count_and_nothing_that_lies_here(
         ) -> EvaluationCost:
             return EvaluationCost(72, 63_000, 22, 12_600, 3.4e12, 90.0, 2**30, 2**20, rough=True)
 
-    monkeypatch.setattr("lccp_evaluator.series.series.Series", Asked)
+    monkeypatch.setattr("lccp_evaluator.series.series.EvaluationSeries", Asked)
     model = CheckpointDirectory(tmp_path / "model", Trained(0))
     dry_run([model], tmp_path, Measuring(), "H100")
     dry_run([model], tmp_path, Measuring(dtype="float32", batch_size=100), "H100")

@@ -22,7 +22,7 @@ from lccp_evaluator.place import Place
 from lccp_evaluator.preparation import Prepared, Subject, ask, prepare
 from lccp_evaluator.progress import Done
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
-from lccp_evaluator.series.series import Series
+from lccp_evaluator.series.series import EvaluationSeries
 from lccp_evaluator.series.settings import SeriesSettings
 from lccp_evaluator.series.tokens import Trained
 
@@ -100,7 +100,7 @@ def test_the_work_of_passages_counts_what_they_share_once() -> None:
 def test_an_estimate_tells_the_cost_of_the_samples_and_leaves_nothing(tmp_path: Path) -> None:
     out = tmp_path / "out"
     model = CheckpointDirectory(a_checkpoint(tmp_path / "model"), Trained(0))
-    cost = Series(out, SeriesSettings(few())).estimate(model, trial_seconds=0.5)
+    cost = EvaluationSeries(out, SeriesSettings(few())).estimate(model, trial_seconds=0.5)
     weights = (model.path / "model.safetensors").stat().st_size
     assert (cost.samples, cost.passes) == (20, 6)
     assert cost.tokens < cost.prompt_tokens < 20 * 300
@@ -116,7 +116,7 @@ def test_what_is_read_again_with_heads_masked_is_counted(
     ablation = {"source": "Niah", "heads": 1, "draws": 2}
     niah = {"lengths": [200, 300], "depthsPercent": [0, 50], "haystacks": 2}
     probes = ProbesSpec.parse(NIAH_ALONE | {"niah": niah, "headAblation": ablation}, "probes")
-    series = Series(tmp_path / "out", SeriesSettings(probes))
+    series = EvaluationSeries(tmp_path / "out", SeriesSettings(probes))
     model = CheckpointDirectory(a_checkpoint(tmp_path / "model"), Trained(0))
     cost = series.estimate(model, trial_seconds=None)
     read, computed = Engine.read, list[int]()
@@ -136,7 +136,7 @@ def test_what_keys_are_chosen_from_is_counted_until_they_are_chosen(tmp_path: Pa
     texts = {"texts": {"language": "English"}, "documents": 2, "length": 200}
     keys = texts | {"minGain": "0.001", "maxNll": "20"}
     without = {"niah": {"enabled": False}, "longPpl": keys} | NIAH_ALONE
-    series = Series(tmp_path / "out", SeriesSettings(ProbesSpec.parse(without, "probes")))
+    series = EvaluationSeries(tmp_path / "out", SeriesSettings(ProbesSpec.parse(without, "probes")))
     model = CheckpointDirectory(a_checkpoint(tmp_path / "model"), Trained(0))
     before = series.estimate(model, trial_seconds=None)
     done: list[Done] = []

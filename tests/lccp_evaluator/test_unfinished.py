@@ -15,7 +15,7 @@ from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.passage import Reading
 from lccp_evaluator.progress import Done
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
-from lccp_evaluator.series.series import Series
+from lccp_evaluator.series.series import EvaluationSeries
 from lccp_evaluator.series.settings import SeriesSettings
 from lccp_evaluator.series.tokens import Trained
 from lccp_evaluator.unfinished import Unfinished
@@ -56,7 +56,7 @@ class World:
                 raise InterruptedError
 
         path = self.folder / "model"
-        series = Series(self.folder / out, SeriesSettings(probes or few()))
+        series = EvaluationSeries(self.folder / out, SeriesSettings(probes or few()))
         return series.evaluate(CheckpointDirectory(path, Trained(0)), told, announce)
 
     def kept(self, out: str) -> list[Path]:

@@ -13,7 +13,7 @@ from lccp.store.file import FileStore
 from lccp.store.objects import write
 from lccp_exporter.exporting import Exports
 from lccp_exporter.refresh import Runs, StoreWatch
-from lccp_exporter.trackers.rows import Row, TrackedRun
+from lccp_exporter.trackers.rows import TrackedRow, TrackedRun
 from lccp_exporter.trackers.tracker import TrackerFailed
 
 pytestmark = pytest.mark.slow
@@ -26,7 +26,7 @@ class Recorder:
         self.given: list[tuple[str, int]] = []
         self.fails = False
 
-    def export(self, run: TrackedRun, rows: Sequence[Row]) -> int:
+    def export(self, run: TrackedRun, rows: Sequence[TrackedRow]) -> int:
         if self.fails:
             raise TrackerFailed("it is closed")
         self.given.append((run.name, len(rows)))

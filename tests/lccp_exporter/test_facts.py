@@ -9,7 +9,7 @@ import pytest
 from lccp.api.causes import Cause
 from lccp.api.objects.journal import AttemptRecord, Journal, StopRecord
 from lccp.api.objects.training import End, Heartbeat
-from lccp_exporter.facts import WATCHED_MAX, ExportedFacts, Judged, RunPhase, watched
+from lccp_exporter.facts import WATCHED_MAX, ExportedFacts, ExportedVerdict, RunPhase, watched
 from lccp_exporter.measured import Measured
 
 OPEN = AttemptRecord(number=1, started_at=a_run.START)
@@ -187,11 +187,11 @@ def test_watched_are_few_and_the_policys_signal_is_the_first() -> None:
 
     assert names[0] == verdict.policy.signal
     assert len(set(names)) == len(names) <= WATCHED_MAX
-    assert {gain.signal for gain in Judged.of(verdict).gains} <= set(names)
+    assert {gain.signal for gain in ExportedVerdict.of(verdict).gains} <= set(names)
 
 
 def test_a_run_without_a_fitted_checkpoint_has_no_gains() -> None:
-    judged = Judged.of(a_run.verdict().model_copy(update={"checkpoints": ()}))
+    judged = ExportedVerdict.of(a_run.verdict().model_copy(update={"checkpoints": ()}))
 
     assert judged.gains == ()
     assert judged.gate is None

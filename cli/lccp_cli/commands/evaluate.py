@@ -170,10 +170,10 @@ def _prompts(
     checkpoint: "CheckpointDirectory", out: Path, path: Path, settings: "SeriesSettings"
 ) -> None:
     from lccp_cli.progress import unmade
-    from lccp_evaluator.series.series import Series
+    from lccp_evaluator.series.series import EvaluationSeries
 
     with unmade(out) as folder:
-        count = Series(folder, settings).prompts(checkpoint, path)
+        count = EvaluationSeries(folder, settings).prompts(checkpoint, path)
     typer.echo(f"{path}: {count} samples for {checkpoint.path}")
 
 
@@ -190,14 +190,14 @@ def _one(
     from lccp_cli.output.console import print_parts, standard_output
     from lccp_cli.progress import cost_text, progress_of
     from lccp_evaluator.series.checkpoints import CheckpointDirectory, series_of
-    from lccp_evaluator.series.series import Series
+    from lccp_evaluator.series.series import EvaluationSeries
     from lccp_evaluator.series.tokens import Trained
 
     if given is None and counts.of(model) is None:
         checkpoint = CheckpointDirectory(model, Trained(0))
     else:
         (checkpoint,) = series_of([model], given, counts)
-    console, series = standard_output(), Series(out, settings)
+    console, series = standard_output(), EvaluationSeries(out, settings)
     series.check_free(checkpoint)
     with progress_of(console) as progress:
         report = series.evaluate(checkpoint, progress, lambda cost: console.print(cost_text(cost)))
@@ -224,12 +224,12 @@ def _series(
     from lccp_cli.series import conclude, evaluate_all
     from lccp_evaluator.jobs.jobs import devices_of
     from lccp_evaluator.series.checkpoints import series_of
-    from lccp_evaluator.series.series import Series
+    from lccp_evaluator.series.series import EvaluationSeries
 
     console, checkpoints = standard_output(), series_of(models, given, counts)
     devices = devices_of(jobs, settings.execution)
     at_a_time = replace(settings.execution, jobs=len(devices))
-    series = Series(out, replace(settings, execution=at_a_time))
+    series = EvaluationSeries(out, replace(settings, execution=at_a_time))
     failed = evaluate_all(console, series, checkpoints, devices)
     if failed < len(checkpoints):
         conclude(console, out)

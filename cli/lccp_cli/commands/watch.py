@@ -110,13 +110,13 @@ def watch(
     judge = partial(verdict_over, budget=budget, horizon_tokens=horizon_tokens)
     counts(), judge(())  # report wrong options at once
     from lccp_evaluator.series.checkpoints import Completion
-    from lccp_evaluator.series.series import Series
+    from lccp_evaluator.series.series import EvaluationSeries
     from lccp_evaluator.series.watch import Watch
 
     place, format = _watched(folder, endpoint, convert, out)
     completion, console = Completion(marker, quiet_seconds), standard_output()
     with made(out):
-        series = Series(out, settings())
+        series = EvaluationSeries(out, settings())
         watched = Watch(place, series, counts, completion, format=format)
         try:
             with (

@@ -23,7 +23,7 @@ ROWS_MIN = 4
 def watching(console: Console, heading: str, judge: Judge) -> Iterator[Show]:
     """Yield the callback that receives each view; `judge` is called when a report is new."""
     if not console.is_terminal:
-        yield PlainView(console, heading, judge)
+        yield PlainFolderView(console, heading, judge)
         return
     start, judged = time.monotonic(), Judged(judge)
     with Live(console=console, refresh_per_second=4) as live:
@@ -50,7 +50,7 @@ class Judged:
         return self._verdict
 
 
-class PlainView:
+class PlainFolderView:
     """A line for each new report, and when the state of a checkpoint without one changes."""
 
     def __init__(self, console: Console, heading: str, judge: Judge) -> None:

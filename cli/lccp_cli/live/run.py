@@ -15,7 +15,7 @@ from lccp.api.objects.report import EvaluationProgress
 from lccp.api.objects.training import Heartbeat
 from lccp.report.text import duration_text, percent_text, tokens_text
 from lccp_cli.output.console import checkpoint_line, checkpoint_table
-from lccp_operator.embedded import Snapshot
+from lccp_operator.embedded import RunSnapshot
 from lccp_operator.intents import EventReason
 
 PROGRESS_SECONDS = 30.0
@@ -27,21 +27,21 @@ STOPPING = "Stopping: the trainer saves its state; run the same command again to
 
 
 @contextmanager
-def watching(console: Console, heading: str) -> Iterator[Callable[[Snapshot], None]]:
+def watching(console: Console, heading: str) -> Iterator[Callable[[RunSnapshot], None]]:
     """Yield a callback for the engine to call with each state of the run."""
     if not console.is_terminal:
-        yield PlainView(console, heading)
+        yield PlainRunView(console, heading)
         return
     start = time.monotonic()
     with Live(console=console, refresh_per_second=FRAMES_PER_SECOND) as live:
 
-        def show(snapshot: Snapshot) -> None:
+        def show(snapshot: RunSnapshot) -> None:
             live.update(panel(snapshot, heading, time.monotonic() - start, console.height))
 
         yield show
 
 
-class PlainView:
+class PlainRunView:
     """A line for each event and each evaluated checkpoint, and for progress every 30 s at most."""
 
     def __init__(
@@ -56,7 +56,7 @@ class PlainView:
         self._store_problem = ""
         self._heading: str | None = heading
 
-    def __call__(self, snapshot: Snapshot) -> None:
+    def __call__(self, snapshot: RunSnapshot) -> None:
         if self._heading is not None:
             self._console.print(self._heading)
             self._heading = None
@@ -70,7 +70,7 @@ class PlainView:
             self._stopping = True
             self._line("stopping: the trainer saves its state")
 
-    def _checkpoints(self, snapshot: Snapshot) -> None:
+    def _checkpoints(self, snapshot: RunSnapshot) -> None:
         seen = snapshot.verdict.checkpoints if snapshot.verdict else ()
         if self._told is None:
             self._told = max(0, len(seen) - 1)
@@ -86,7 +86,7 @@ class PlainView:
             self._line(problem or "the store can be used again")
         self._store_problem = problem
 
-    def _progress(self, snapshot: Snapshot) -> None:
+    def _progress(self, snapshot: RunSnapshot) -> None:
         now = self._clock() - self._start
         text = progress_text(snapshot)
         if text not in ("", self._text) and now - self._last_progress >= PROGRESS_SECONDS:
@@ -98,7 +98,9 @@ class PlainView:
         self._console.print(f"{minutes:02d}:{seconds:02d}  {text}")
 
 
-def panel(snapshot: Snapshot, heading: str, elapsed_seconds: float, height: int) -> RenderableType:
+def panel(
+    snapshot: RunSnapshot, heading: str, elapsed_seconds: float, height: int
+) -> RenderableType:
     """The run's progress and a row per checkpoint, in at most `height` lines."""
     more = list(_unfinished(snapshot))
     checkpoints = snapshot.verdict.checkpoints if snapshot.verdict else ()
@@ -114,7 +116,7 @@ def panel(snapshot: Snapshot, heading: str, elapsed_seconds: float, height: int)
     return Group(*lines)
 
 
-def progress_text(snapshot: Snapshot) -> str:
+def progress_text(snapshot: RunSnapshot) -> str:
     """The training's progress in one line; empty before the first step."""
     beat = snapshot.heartbeat
     if beat is None or not beat.tokens:
@@ -134,7 +136,7 @@ def _details(beat: Heartbeat) -> Iterator[str]:
             yield f"at most {duration_text(left)} left"
 
 
-def _training(snapshot: Snapshot) -> Iterator[RenderableType]:
+def _training(snapshot: RunSnapshot) -> Iterator[RenderableType]:
     beat = snapshot.heartbeat
     if beat is None or not beat.tokens:
         yield Text("starting the trainer", style="dim")
@@ -152,7 +154,7 @@ def _training(snapshot: Snapshot) -> Iterator[RenderableType]:
     yield lines
 
 
-def _unfinished(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+def _unfinished(snapshot: RunSnapshot) -> Iterator[tuple[str, str]]:
     """Checkpoints without a report: tokens, and the state of their evaluation."""
     outcomes = snapshot.facts.journal.evaluations
     judged = {c.tokens for c in snapshot.verdict.checkpoints} if snapshot.verdict else set()
@@ -172,7 +174,7 @@ def _evaluation(progress: EvaluationProgress | None) -> str:
     return f"evaluating: {percent_text(progress.done / progress.total)}{rest}"
 
 
-def _warnings(snapshot: Snapshot) -> Iterator[str]:
+def _warnings(snapshot: RunSnapshot) -> Iterator[str]:
     if snapshot.ending:
         yield STOPPING
     if snapshot.store_problem:

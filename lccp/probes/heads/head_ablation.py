@@ -29,7 +29,7 @@ from pydantic import Field, StrictInt
 from lccp.contract.base import Contract
 from lccp.contract.quantities import TokenBudget
 from lccp.contract.signals import Better, Signal
-from lccp.probes.probe import Course, Need, Probe
+from lccp.probes.probe import Need, Probe, SignalCurves
 
 TOP, RANDOM = "top", "random"
 
@@ -91,7 +91,7 @@ PROBE = Probe(
     at=at,
     signals=signals,
     charts=(
-        Course(
+        SignalCurves(
             "Loss without heads against tokens",
             "Above, how much the NLL of answers rises without the top heads and without as many "
             "random ones; below, the difference. Where both rise alike, the watched heads do not "

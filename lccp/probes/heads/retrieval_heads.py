@@ -53,11 +53,11 @@ from lccp.probes.probe import (
     ClusterKind,
     Column,
     ComparisonSignals,
-    Course,
     Details,
     HeatMaps,
     Need,
     Probe,
+    SignalCurves,
 )
 
 
@@ -157,14 +157,14 @@ PROBE = Probe(
             down=Axis("layer", "layer"),
             across=Axis("head", "head"),
         ),
-        Course(
+        SignalCurves(
             "Retrieval heads against tokens",
             "Above, the number of heads above the threshold, with a 95 % interval; below, the mean "
             "score of the heads that retrieved at the first checkpoint, chosen on one half of the "
             "samples and scored on the other. Both should rise, then level off.",
             (("retrieval_heads",), (INITIAL,)),
         ),
-        Course(
+        SignalCurves(
             "The same heads, or others",
             "Above, the share of the top heads that a checkpoint has in common with the one "
             "before; below, the rank correlation of all heads with it; both beside what sampling "

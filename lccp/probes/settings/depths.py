@@ -15,7 +15,7 @@ from pydantic import Field, StrictInt
 
 from lccp.contract.cel import Rule, distinct
 from lccp.contract.signals import Better, Role, Scale, Signal
-from lccp.probes.probe import DEPTHS, Course, Profile
+from lccp.probes.probe import DEPTHS, Profile, SignalCurves
 
 Depth = Annotated[StrictInt, Field(ge=0, le=100)]
 MOST = 21
@@ -51,7 +51,7 @@ def lost_in_the_middle(probe: str, title: str) -> Signal:
     )
 
 
-def charts(probe: str, title: str, subject: str) -> tuple[Profile, Profile, Course]:
+def charts(probe: str, title: str, subject: str) -> tuple[Profile, Profile, SignalCurves]:
     """Profiles by depth in both bands, and the index against tokens."""
 
     def profile(where: str, caption: str, array: str) -> Profile:
@@ -76,7 +76,7 @@ def charts(probe: str, title: str, subject: str) -> tuple[Profile, Profile, Cour
             "The same over the lengths within the source context, which must not get worse.",
             "ppl_by_depth_guard",
         ),
-        Course(
+        SignalCurves(
             f"{title} lost in the middle against tokens",
             "How much worse an answer is when it is in the middle third of the context than at "
             "its ends, in nats a token, with 95 % intervals: 0 is no difference, and training "

@@ -12,7 +12,7 @@ from lccp.api.labels import is_of_branch
 from lccp.api.objects.policy import Policy
 from lccp.api.objects.verdict import Verdict
 from lccp.contract.signals import Role, Scale, Signal
-from lccp.probes.probe import Course
+from lccp.probes.probe import SignalCurves
 from lccp.report.figures import style
 from lccp.report.figures.phases import mark_saturation, shade
 from lccp.report.figures.style import TokenAxis, translucent
@@ -36,7 +36,9 @@ class SignalLine:
         return SignalLine(self.signal, {at: value for at, value in self.points.items() if at})
 
 
-def course(chart: Course, lines: Mapping[str, SignalLine], verdict: Verdict) -> go.Figure | None:
+def course(
+    chart: SignalCurves, lines: Mapping[str, SignalLine], verdict: Verdict
+) -> go.Figure | None:
     """The chart's panels from top to bottom; None if none of their signals was measured."""
     if chart.log_tokens:
         lines = {name: line.without_the_base() for name, line in lines.items()}

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from lccp.api.labels import ANNEAL, signal_of_suite
 from lccp.api.objects.verdict import Verdict
 from lccp.contract.signals import Signal
-from lccp.probes.probe import Chart, Course, HeatMaps, Profile
+from lccp.probes.probe import Chart, HeatMaps, Profile, SignalCurves
 from lccp.probes.registry import PROBES
 from lccp.report.details import compared, details_of
 from lccp.report.figures.arrays import Measured, heat_maps, profile
@@ -85,7 +85,7 @@ def _drawn(
     chart: Chart, probe: str, data: RunData, verdict: Verdict, lines: Mapping[str, SignalLine]
 ) -> Exhibit | None:
     match chart:
-        case Course():
+        case SignalCurves():
             return _exhibit(chart.title, chart.caption, lambda: course(chart, lines, verdict))
         case HeatMaps():
             caption = f"{chart.caption} {ONE_PANEL_EACH}".strip()
@@ -101,7 +101,7 @@ def _branches(lines: Mapping[str, SignalLine], verdict: Verdict) -> go.Figure | 
     names = (signal.name for signal in table_signals(verdict))
     pairs = ((name, signal_of_suite(ANNEAL, name)) for name in names)
     panels = [pair for pair in pairs if pair[1] in lines][:BRANCHED_MAX]
-    return course(Course("", "", tuple(panels)), lines, verdict)
+    return course(SignalCurves("", "", tuple(panels)), lines, verdict)
 
 
 def _measured(data: RunData, probe: str, array: str) -> Measured:

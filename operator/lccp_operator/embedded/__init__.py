@@ -2,6 +2,6 @@
 
 from lccp_operator.embedded.engine import EmbeddedEngine, run
 from lccp_operator.embedded.processes import Programs
-from lccp_operator.embedded.snapshot import OnSnapshot, Outcome, Snapshot
+from lccp_operator.embedded.snapshot import OnSnapshot, Outcome, RunSnapshot
 
-__all__ = ["EmbeddedEngine", "OnSnapshot", "Outcome", "Programs", "Snapshot", "run"]
+__all__ = ["EmbeddedEngine", "OnSnapshot", "Outcome", "Programs", "RunSnapshot", "run"]

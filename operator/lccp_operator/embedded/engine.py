@@ -25,7 +25,7 @@ from lccp_operator.apply import Backend, apply
 from lccp_operator.embedded import lock
 from lccp_operator.embedded.processes import Processes, ProcessSettings, Programs, check_gang
 from lccp_operator.embedded.run_object import RunObject
-from lccp_operator.embedded.snapshot import OnSnapshot, Outcome, Snapshot, ignore
+from lccp_operator.embedded.snapshot import OnSnapshot, Outcome, RunSnapshot, ignore
 from lccp_operator.facts import Facts
 from lccp_operator.intents import Plan
 from lccp_operator.observe import StoreObserver, unreachable
@@ -179,7 +179,7 @@ class EmbeddedEngine:
             return  # the next engine sees the same ends
 
     def _show(self, ending: bool = False) -> None:
-        snapshot = Snapshot(
+        snapshot = RunSnapshot(
             at=datetime.now(UTC),
             run=self._object.current,
             facts=self._facts,

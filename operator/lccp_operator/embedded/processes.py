@@ -19,7 +19,7 @@ from lccp.contract.errors import InvalidInput
 from lccp.logs import FORMAT_VARIABLE, LogFormat
 from lccp_operator.embedded.children import Warm, start
 from lccp_operator.workloads.kind import PodSet, Workload
-from lccp_operator.workloads.state import Phase, Pod, Rule, SavedState, WorkloadState
+from lccp_operator.workloads.state import EndingRule, Phase, Pod, SavedState, WorkloadState
 
 PROCESSES_MAX = 64
 
@@ -72,7 +72,7 @@ class _Process:
     """When its deadline is over, in seconds of the clock."""
     killed_at: float | None = None
     """When its grace period is over."""
-    rule: Rule | None = None
+    rule: EndingRule | None = None
     deleted: bool = False
     killed: bool = False
     """By us, so not for lack of memory."""
@@ -103,7 +103,7 @@ class _Process:
     def enforce_limits(self, now: float) -> None:
         """Kill it if it has outlasted its deadline or its grace period."""
         if self.running and self.deadline is not None and now >= self.deadline:
-            self.rule = Rule.DEADLINE
+            self.rule = EndingRule.DEADLINE
             self.kill()
         if self.killed_at is not None and now >= self.killed_at:
             self.kill()

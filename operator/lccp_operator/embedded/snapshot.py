@@ -19,7 +19,7 @@ State = Literal["Succeeded", "Failed", "Suspended", "Interrupted"]
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class RunSnapshot:
     """The run at one moment. `run` has the status; `events` are new since the last snapshot."""
 
     at: datetime
@@ -47,10 +47,10 @@ class Snapshot:
         return {k: p for k, p in self.facts.progress.items() if k not in self.facts.reports}
 
 
-OnSnapshot = Callable[[Snapshot], None]
+OnSnapshot = Callable[[RunSnapshot], None]
 
 
-def ignore(snapshot: Snapshot) -> None:
+def ignore(snapshot: RunSnapshot) -> None:
     """Show nothing."""
 
 

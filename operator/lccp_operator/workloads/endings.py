@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from lccp.api.causes import MEANINGS, Cause, cause_of_codes
 from lccp.api.exits import ExitCode
 from lccp.api.labels import SUITE
-from lccp_operator.workloads.state import Rule, WorkloadState
+from lccp_operator.workloads.state import EndingRule, WorkloadState
 
 KUBECTL_LOG = re.compile(r"(; )?log: kubectl logs [^;()]*")
 """Where the log of a Job is, in the words of `Ending.of`."""
 
 BY_RULE = {
-    Rule.DISRUPTION: Cause.DISRUPTED,
-    Rule.DEADLINE: Cause.DEADLINE,
-    Rule.CONFIGURATION: Cause.CONFIGURATION,
-    Rule.NOT_FINITE: Cause.NOT_FINITE,
-    Rule.OTHER: Cause.INTERNAL,
+    EndingRule.DISRUPTION: Cause.DISRUPTED,
+    EndingRule.DEADLINE: Cause.DEADLINE,
+    EndingRule.CONFIGURATION: Cause.CONFIGURATION,
+    EndingRule.NOT_FINITE: Cause.NOT_FINITE,
+    EndingRule.OTHER: Cause.INTERNAL,
 }
 
 
@@ -58,9 +58,9 @@ def without_log(message: str) -> str:
 def failure(state: WorkloadState) -> Cause:
     """The cause of a workload's failure, according to its pods and its rule."""
     disrupted = state.has_lost_pod or any(pod.disrupted for pod in state.pods)
-    if state.rule is Rule.DISRUPTION or disrupted:
+    if state.rule is EndingRule.DISRUPTION or disrupted:
         return Cause.DISRUPTED
-    if state.rule is Rule.DEADLINE:
+    if state.rule is EndingRule.DEADLINE:
         return Cause.DEADLINE
     if any(pod.out_of_memory for pod in state.pods):
         return Cause.OUT_OF_MEMORY

@@ -21,7 +21,7 @@ class Phase(StrEnum):
 TERMINAL = frozenset({Phase.SUCCEEDED, Phase.FAILED})
 
 
-class Rule(StrEnum):
+class EndingRule(StrEnum):
     """What ended a workload: the rule of its podFailurePolicy that matched, or its deadline."""
 
     DISRUPTION = "Disruption"
@@ -92,7 +92,7 @@ class WorkloadState:
     started_at: datetime | None = None
     """Start time of the Job; another one after a queue admitted it again, with new pods."""
     deleting: bool = False
-    rule: Rule | None = None
+    rule: EndingRule | None = None
     exit_code: int | None = None
     """Exit code that the rule matched: it stays known after the pods are gone."""
     trouble: Trouble | None = None

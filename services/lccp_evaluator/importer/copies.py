@@ -13,7 +13,7 @@ from lccp.store.keys import RunKeys
 from lccp.store.port import Store
 from lccp_evaluator.progress import Progress
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
-from lccp_evaluator.series.files import Digests, model_files, stamps
+from lccp_evaluator.series.files import ModelDigests, model_files, stamps
 
 MANIFEST = "manifest.json"
 
@@ -36,7 +36,7 @@ class Copies:
         self._store, self._keys, self._writer, self._contexts = store, keys, writer, contexts
         self._copied, self._tick = copied, tick
         self._manifests: dict[int, Manifest] = {}
-        self._digests = Digests(tick)
+        self._digests = ModelDigests(tick)
 
     def tokens(self) -> tuple[int, ...]:
         """Token counts of the checkpoints in the store, ascending."""

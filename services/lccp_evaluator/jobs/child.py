@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
-from lccp_evaluator.series.series import Series
+from lccp_evaluator.series.series import EvaluationSeries
 from lccp_evaluator.series.settings import SeriesSettings
 from lccp_evaluator.spread.process import begin, failed
 
@@ -34,7 +34,7 @@ def serve(orders: "Connection[Any, Any]") -> None:
     """Carry out the order that comes, and answer."""
     order: MeasuringOrder = orders.recv()
     try:
-        series = Series(order.out, order.settings)
+        series = EvaluationSeries(order.out, order.settings)
         orders.send(series.evaluate(order.checkpoint, orders.send, orders.send))
     except Exception as error:
         orders.send(failed(error))

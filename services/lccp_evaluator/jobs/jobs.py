@@ -15,7 +15,7 @@ from lccp_evaluator.jobs.child import MeasuringOrder
 from lccp_evaluator.model.execution import Execution, ExecutionPlan
 from lccp_evaluator.progress import Done
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
-from lccp_evaluator.series.series import Series
+from lccp_evaluator.series.series import EvaluationSeries
 from lccp_evaluator.spread.process import Process, ProcessLost
 
 MODULE = "lccp_evaluator.jobs.child"
@@ -53,7 +53,11 @@ class MeasuringProcess(Process):
     """A process that measures `checkpoint` on the devices with `number`."""
 
     def __init__(
-        self, series: Series, checkpoint: CheckpointDirectory, number: int, devices: Devices
+        self,
+        series: EvaluationSeries,
+        checkpoint: CheckpointDirectory,
+        number: int,
+        devices: Devices,
     ) -> None:
         super().__init__(MODULE, number, f"the process that measured {checkpoint.path}", devices)
         self.checkpoint, self.number, self._series = checkpoint, number, series
@@ -73,7 +77,7 @@ class MeasuringProcess(Process):
 class Jobs:
     """Measures checkpoints into `series`, one on each of `devices` at a time."""
 
-    def __init__(self, series: Series, devices: Sequence[Devices]) -> None:
+    def __init__(self, series: EvaluationSeries, devices: Sequence[Devices]) -> None:
         self._series, self._devices = series, devices
         self.running: list[MeasuringProcess] = []
 

@@ -38,7 +38,7 @@ ATTENTION_TOLERANCE = 1e-3
 """Relative to the norm of a layer's attention output, in float32."""
 
 
-class _Enough(Exception):
+class _MasksBuilt(Exception):
     """The masks were requested; the layers need not run."""
 
 
@@ -83,7 +83,7 @@ class MaskCheck:
 
     def attend(self, call: Call) -> Tensor:
         """Stop here: masks are created before attention."""
-        raise _Enough
+        raise _MasksBuilt
 
 
 def own_attention(module: nn.Module) -> Callable[..., tuple[Tensor, Any]]:
@@ -135,7 +135,7 @@ def check_attention(
             f"{len(check.modules)} of its {layers} layers have attention that can be measured"
         )
     layer = _layer_of(model, check.modules[0])
-    with _stopping_at(layer), suppress(_Enough):
+    with _stopping_at(layer), suppress(_MasksBuilt):
         _forward(model, np.full(longest, start[0]), MaskCheck())
     return check
 
@@ -161,7 +161,7 @@ def _layer_of(model: nn.Module, inner: nn.Module) -> nn.Module:
 @contextmanager
 def _stopping_at(layer: nn.Module) -> Iterator[None]:
     def stop(*_: Any) -> None:
-        raise _Enough
+        raise _MasksBuilt
 
     hook = layer.register_forward_pre_hook(stop)
     try:

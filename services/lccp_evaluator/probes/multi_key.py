@@ -22,7 +22,7 @@ QUESTION = ("nominal_length", "haystack", "set", "question")
 
 
 @dataclass(frozen=True)
-class Answers:
+class KeyAnswers:
     """Per question [Q]: the right value's NLL, and the least NLL of a wrong value."""
 
     right: Records
@@ -30,7 +30,7 @@ class Answers:
     wrong_nll: FloatArray
 
     @classmethod
-    def of(cls, records: Records) -> "Answers":
+    def of(cls, records: Records) -> "KeyAnswers":
         right, wrong = records.of(RIGHT), records.of(WRONG)
         least: dict[tuple[Any, ...], float] = {}
         for question, nll in zip(_questions(wrong), wrong.nll.tolist(), strict=True):
@@ -41,7 +41,7 @@ class Answers:
 
 def measure(records: Records, asked: MultiKeySettings, contexts: Contexts) -> Measurement:
     """Signals by band and group size, and the values of every question."""
-    answers = Answers.of(records)
+    answers = KeyAnswers.of(records)
     right = answers.right
     beyond = right.label("nominal_length") > contexts.source
     group = right.label("group")
@@ -58,7 +58,7 @@ def measure(records: Records, asked: MultiKeySettings, contexts: Contexts) -> Me
 
 
 def _signals(
-    band: Band, size: int, asked: MultiKeySettings, answers: Answers, chosen: BoolArray
+    band: Band, size: int, asked: MultiKeySettings, answers: KeyAnswers, chosen: BoolArray
 ) -> Iterator[SignalValue]:
     """The signals of a band and group, with their means by haystack and by set."""
     groups: dict[str, NDArray[np.int64]] = {

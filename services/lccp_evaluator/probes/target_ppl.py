@@ -28,7 +28,7 @@ from lccp_evaluator.sampling.targets import FEWEST_TEXTS, FULL, NONE
 
 
 @dataclass(frozen=True)
-class Answers:
+class TargetAnswers:
     """Per question [N]: NLL (nats per token) with and without its context, and its hits."""
 
     context: NDArray[Any]
@@ -36,9 +36,9 @@ class Answers:
     without: FloatArray
     score: FloatArray
 
-    def where(self, chosen: BoolArray) -> "Answers":
+    def where(self, chosen: BoolArray) -> "TargetAnswers":
         """The questions for which `chosen` [N] holds."""
-        return Answers(
+        return TargetAnswers(
             self.context[chosen], self.nll[chosen], self.without[chosen], self.score[chosen]
         )
 
@@ -46,7 +46,9 @@ class Answers:
 def measure(records: Records, asked: TargetPplSettings, contexts: Contexts) -> Measurement:
     """Signals of both bands, perplexity by length of the prompt, and values of every question."""
     full = records.of(FULL)
-    answers = Answers(full.label("context"), full.nll, records.of(NONE).nll, full.key_is_arg_max)
+    answers = TargetAnswers(
+        full.label("context"), full.nll, records.of(NONE).nll, full.key_is_arg_max
+    )
     beyond = full.length > contexts.source
     bands: dict[Band, BoolArray] = {"extension": beyond, "guard": ~beyond}
     found: list[SignalValue] = []
@@ -61,7 +63,7 @@ def measure(records: Records, asked: TargetPplSettings, contexts: Contexts) -> M
     return Measurement(found, _by_length(full), samples, notes)
 
 
-def _signals(band: Band, asked: TargetPplSettings, answers: Answers) -> Iterator[SignalValue]:
+def _signals(band: Band, asked: TargetPplSettings, answers: TargetAnswers) -> Iterator[SignalValue]:
     """The signals of a band, with their means by text."""
     columns: dict[str, Column] = {
         "target_ppl": (answers.nll, np.exp),

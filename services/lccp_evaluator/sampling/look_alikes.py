@@ -32,7 +32,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class _Needle:
+class _LookAlike:
     """A needle of the group of `size`: its sentence, its question, and its value."""
 
     size: int
@@ -45,7 +45,7 @@ class _Needle:
 class _Set:
     """All needles of a set, in their order in the haystack."""
 
-    needles: tuple[_Needle, ...]
+    needles: tuple[_LookAlike, ...]
 
     @property
     def tokens(self) -> int:
@@ -116,7 +116,7 @@ def _set(
         return drawn.part(tokenizer.following(text).ids)
 
     needles = [
-        _Needle(
+        _LookAlike(
             size,
             part(f" {fact.stem} {fact.value}."),
             part(f"{tail.replace('{question}', fact.question)} {fact.stem}"),
@@ -136,7 +136,7 @@ def _positions(stream: Stream, count: int) -> list[int]:
 
 
 def _with_needles(
-    context: Slice, before: Sequence[int], needles: Sequence[_Needle]
+    context: Slice, before: Sequence[int], needles: Sequence[_LookAlike]
 ) -> tuple[Slice, ...]:
     edges = [*before, context[2] - context[1]]
     found = [part_of(context, 0, before[0])]
@@ -147,7 +147,7 @@ def _with_needles(
 
 def _samples(
     beginning: tuple[Slice, ...],
-    needles: Sequence[_Needle],
+    needles: Sequence[_LookAlike],
     before: Sequence[int],
     room: int,
     labels: Labels,

@@ -92,7 +92,7 @@ def digest(directory: Path, tick: Callable[[], None] = lambda: None) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-class Digests:
+class ModelDigests:
     """Digests of models, each computed again only when its files changed; `tick` as of `digest`."""
 
     def __init__(self, tick: Callable[[], None] = lambda: None) -> None:

@@ -31,7 +31,7 @@ from lccp_evaluator.progress import Progress
 from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.tokenization import Tokenizer
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
-from lccp_evaluator.series.files import Digests, stamps
+from lccp_evaluator.series.files import ModelDigests, stamps
 from lccp_evaluator.series.prompts import write_prompts
 from lccp_evaluator.series.settings import SeriesSettings, naming_options
 from lccp_evaluator.unfinished import clear
@@ -39,7 +39,7 @@ from lccp_evaluator.unfinished import clear
 logger = logging.getLogger("lccp_evaluator.series")
 
 
-class Series:
+class EvaluationSeries:
     """The evaluations in the folder `out`, which is created if it is missing.
 
     Raises:
@@ -53,7 +53,7 @@ class Series:
             raise InvalidInput(f"{out}: can't be created as a folder: {error.strerror}") from None
         self.out, self.settings = out, settings
         self._store, self._keys = FileStore(out), SeriesKeys()
-        self._digests = Digests()
+        self._digests = ModelDigests()
         self._samples_checked = False
 
     def reports(self) -> list[EvaluationReport]:

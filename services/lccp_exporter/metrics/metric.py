@@ -8,7 +8,7 @@ from typing import Literal
 from lccp.api.labels import tokens_key
 from lccp.api.objects.journal import Journal
 from lccp.api.objects.training import Heartbeat
-from lccp_exporter.facts import ExportedFacts, Judged
+from lccp_exporter.facts import ExportedFacts, ExportedVerdict
 from lccp_exporter.measured import SignalKey
 
 RUN_LABELS = ("namespace", "run")
@@ -48,7 +48,9 @@ def of_journal(value: Callable[[Journal], float | None]) -> Callable[[ExportedFa
     return one(lambda facts: value(facts.journal) if facts.journal else None)
 
 
-def of_verdict(value: Callable[[Judged], float | None]) -> Callable[[ExportedFacts], Samples]:
+def of_verdict(
+    value: Callable[[ExportedVerdict], float | None],
+) -> Callable[[ExportedFacts], Samples]:
     return one(lambda facts: value(facts.judged) if facts.judged else None)
 
 

@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
-from lccp_exporter.trackers.rows import Row, TrackedRun
+from lccp_exporter.trackers.rows import TrackedRow, TrackedRun
 from lccp_exporter.trackers.tracker import TrackerFailed
 
 RUN_TAG, DIGEST_TAG = "lccp.run", "lccp.digest"
@@ -29,7 +29,7 @@ class MLflow:
         self._uri = uri
         self._project = project
 
-    def export(self, run: TrackedRun, rows: Sequence[Row]) -> int:
+    def export(self, run: TrackedRun, rows: Sequence[TrackedRow]) -> int:
         """Log values that MLflow's run lacks; returns how many rows had new ones."""
         with _failing(self._uri):
             run_id = self._found(run) or self._made(run, rows)
@@ -53,7 +53,7 @@ class MLflow:
         found = self._client.search_runs([experiment.experiment_id], ours, max_results=1)
         return found[0].info.run_id if found else None
 
-    def _made(self, run: TrackedRun, rows: Sequence[Row]) -> str:
+    def _made(self, run: TrackedRun, rows: Sequence[TrackedRow]) -> str:
         experiment = self._client.get_experiment_by_name(self._project)
         number = (
             experiment.experiment_id
@@ -78,13 +78,13 @@ class MLflow:
         }
 
 
-def _metrics(row: Row, known: Mapping[str, set[int]]) -> Iterator[Metric]:
+def _metrics(row: TrackedRow, known: Mapping[str, set[int]]) -> Iterator[Metric]:
     for name, value in row.values.items():
         if row.tokens not in known.get(name, ()):
             yield Metric(name, value, _milliseconds(row), row.tokens)
 
 
-def _milliseconds(row: Row) -> int:
+def _milliseconds(row: TrackedRow) -> int:
     return int(row.at.timestamp() * 1_000)
 
 

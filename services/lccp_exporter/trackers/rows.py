@@ -22,7 +22,7 @@ OF_STEPS = ("loss", "learning_rate", "gradient_norm", "tokens_per_second")
 
 
 @dataclass(frozen=True)
-class Row:
+class TrackedRow:
     """Values at one token count, from one source."""
 
     source: str
@@ -64,31 +64,33 @@ def _described(verdict: Verdict) -> dict[str, str | int]:
     return {"state": verdict.state.value, "advice": verdict.advice, **since}
 
 
-def rows_of(data: RunData) -> list[Row]:
+def rows_of(data: RunData) -> list[TrackedRow]:
     """All rows, by tokens, without values that are not finite."""
     found = [*_trained(data), *_held_out(data), *_evaluated(data), *_judged(data)]
     return sorted((row for row in found if row.values), key=lambda row: row.tokens)
 
 
-def digest_of(rows: Sequence[Row], run: TrackedRun) -> str:
+def digest_of(rows: Sequence[TrackedRow], run: TrackedRun) -> str:
     """SHA-256 of all exported data."""
     parts = [[row.source, row.tokens, row.at.isoformat(), dict(row.values)] for row in rows]
     return hashlib.sha256(json.dumps([parts, dict(run.verdict)]).encode()).hexdigest()
 
 
-def _trained(data: RunData) -> Iterator[Row]:
+def _trained(data: RunData) -> Iterator[TrackedRow]:
     for step in data.history:
         values = {f"training/{name}": getattr(step, name) for name in OF_STEPS}
-        yield Row(TRAINING, step.tokens, step.at, _finite(values))
+        yield TrackedRow(TRAINING, step.tokens, step.at, _finite(values))
 
 
-def _held_out(data: RunData) -> Iterator[Row]:
+def _held_out(data: RunData) -> Iterator[TrackedRow]:
     for one in data.held_out:
         values = {f"held_out/{cell.source}/{cell.band}": cell.loss for cell in one.cells}
-        yield Row(TRAINING, one.tokens, _step_before(data.history, one.tokens), _finite(values))
+        yield TrackedRow(
+            TRAINING, one.tokens, _step_before(data.history, one.tokens), _finite(values)
+        )
 
 
-def _evaluated(data: RunData) -> Iterator[Row]:
+def _evaluated(data: RunData) -> Iterator[TrackedRow]:
     between = compared(data.reports, data.fetch)
     for report in data.all_reports:
         values: dict[str, float | None] = {
@@ -97,10 +99,10 @@ def _evaluated(data: RunData) -> Iterator[Row]:
         if report.suite == INTRINSIC:
             values |= {f"signal/{name}": of.get(report.tokens) for name, of in between.items()}
         at = _time_of(data, report.tokens, report.suite)
-        yield Row(report.suite, report.tokens, at, _finite(values))
+        yield TrackedRow(report.suite, report.tokens, at, _finite(values))
 
 
-def _judged(data: RunData) -> Iterator[Row]:
+def _judged(data: RunData) -> Iterator[TrackedRow]:
     """The verdict's gains at each checkpoint."""
     for checkpoint in data.verdict.checkpoints if data.verdict else ():
         values: dict[str, float | None] = {}
@@ -108,7 +110,7 @@ def _judged(data: RunData) -> Iterator[Row]:
             for name in ("gain", "lower", "upper"):
                 values[f"{name}/{gain.signal}"] = getattr(gain, name)
         at = _time_of(data, checkpoint.tokens, INTRINSIC)
-        yield Row(VERDICT, checkpoint.tokens, at, _finite(values))
+        yield TrackedRow(VERDICT, checkpoint.tokens, at, _finite(values))
 
 
 def _time_of(data: RunData, tokens: int, suite: str) -> datetime:

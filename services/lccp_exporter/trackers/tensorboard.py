@@ -15,7 +15,7 @@ from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto import event_pb2
 
 from lccp.store.port import Store
-from lccp_exporter.trackers.rows import Row, TrackedRun, digest_of
+from lccp_exporter.trackers.rows import TrackedRow, TrackedRun, digest_of
 from lccp_exporter.trackers.tracker import TrackerFailed
 
 NAME = "events.out.tfevents.{number:010d}.lccp.{digest}"
@@ -29,7 +29,7 @@ class TensorBoard:
         self._store = store
         self._prefix = prefix
 
-    def export(self, run: TrackedRun, rows: Sequence[Row]) -> int:
+    def export(self, run: TrackedRun, rows: Sequence[TrackedRow]) -> int:
         """Rewrite the file if anything in it changed; returns its number of rows, else 0.
 
         Raises TrackerFailed if there is no room for it here, and StoreUnavailable.
@@ -50,7 +50,7 @@ def _number(key: str) -> int:
     return int(key.rsplit("/", 1)[-1].split(".")[3])
 
 
-def event_file(run: TrackedRun, rows: Iterable[Row]) -> bytes:
+def event_file(run: TrackedRun, rows: Iterable[TrackedRow]) -> bytes:
     """The bytes of an event file of `rows`, ordered by tokens. Raises TrackerFailed."""
     try:
         return _written(run, rows)
@@ -60,7 +60,7 @@ def event_file(run: TrackedRun, rows: Iterable[Row]) -> bytes:
         raise TrackerFailed(text) from None
 
 
-def _written(run: TrackedRun, rows: Iterable[Row]) -> bytes:
+def _written(run: TrackedRun, rows: Iterable[TrackedRow]) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         with closing(EventsWriter(f"{folder}/events")) as writer:
             start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from lccp.contract.errors import LccpError
-from lccp_exporter.trackers.rows import Row, TrackedRun
+from lccp_exporter.trackers.rows import TrackedRow, TrackedRun
 
 
 class TrackerFailed(LccpError):
@@ -14,5 +14,5 @@ class TrackerFailed(LccpError):
 class Tracker(Protocol):
     """A service to which rows of a run are logged; a repetition logs only new ones."""
 
-    def export(self, run: TrackedRun, rows: Sequence[Row]) -> int:
+    def export(self, run: TrackedRun, rows: Sequence[TrackedRow]) -> int:
         """Log new rows; returns how many. Raises TrackerFailed, StoreUnavailable."""

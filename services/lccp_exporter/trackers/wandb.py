@@ -9,7 +9,7 @@ from typing import Any
 
 import wandb
 
-from lccp_exporter.trackers.rows import Row, TrackedRun, digest_of
+from lccp_exporter.trackers.rows import TrackedRow, TrackedRun, digest_of
 from lccp_exporter.trackers.tracker import TrackerFailed
 
 STEP_METRIC = "tokens"
@@ -42,7 +42,7 @@ class WandB:
         self._project = project
         self._folder = folder
 
-    def export(self, run: TrackedRun, rows: Sequence[Row]) -> int:
+    def export(self, run: TrackedRun, rows: Sequence[TrackedRow]) -> int:
         """Log rows that the run lacks; returns how many. Raises TrackerFailed."""
         with _failing():
             if wandb.setup().settings.mode in OFFLINE_MODES:
@@ -52,7 +52,7 @@ class WandB:
             self._log(run, new)
             return len(new)
 
-    def _written(self, run: TrackedRun, rows: Sequence[Row]) -> int:
+    def _written(self, run: TrackedRun, rows: Sequence[TrackedRow]) -> int:
         """Write the offline run, unless an identical one exists."""
         said = f"{digest_of(rows, run)} {self._project}"
         ours = (self._folder / "wandb").glob(f"offline-run-*-{_id(run)}*/{STAMP}")
@@ -78,7 +78,7 @@ class WandB:
                 found.setdefault(int(line[STEP_METRIC]), set()).update(names)
         return found
 
-    def _log(self, run: TrackedRun, rows: Sequence[Row]) -> Path:
+    def _log(self, run: TrackedRun, rows: Sequence[TrackedRow]) -> Path:
         """Log `rows`; returns the folder in which W&B keeps them."""
         self._folder.mkdir(parents=True, exist_ok=True)
         logged = wandb.init(
@@ -104,7 +104,7 @@ def _id(run: TrackedRun) -> str:
     return hashlib.sha256(f"{run.name} {run.digest}".encode()).hexdigest()[:ID_DIGITS]
 
 
-def _known(row: Row, history: Mapping[int, set[str]]) -> bool:
+def _known(row: TrackedRow, history: Mapping[int, set[str]]) -> bool:
     return row.values.keys() <= history.get(row.tokens, set())
 
 

@@ -138,7 +138,7 @@ def _round_step(step: float) -> float:
 
 
 @dataclass(frozen=True)
-class Cell:
+class HeatmapCell:
     colour: int | None
     """0 to COLOURS - 1; None: a cell without samples."""
     text: str
@@ -147,13 +147,13 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Grid:
+class Heatmap:
     """A heat map of one checkpoint."""
 
     down: str
     across: str
     heads: Sequence[str]
-    rows: Sequence[tuple[str, Sequence[Cell]]]
+    rows: Sequence[tuple[str, Sequence[HeatmapCell]]]
     divider: int
     """Column before which a line separates the source context from longer ones; 0: none."""
 
@@ -196,15 +196,15 @@ def _is_log(chart: HeatMaps, low: float) -> bool:
 
 def _cells(
     chart: HeatMaps, scaling: Scaling, row: str, line: Iterable[tuple[str, float]]
-) -> list[Cell]:
+) -> list[HeatmapCell]:
     cells = []
     for head, value in line:
         place = f"{chart.down.name} {row}, {chart.across.name} {head}"
         if math.isnan(value):
-            cells.append(Cell(None, "", f"{place}: no samples"))
+            cells.append(HeatmapCell(None, "", f"{place}: no samples"))
             continue
         colour = min(COLOURS - 1, max(0, int(scaling(value))))
-        cells.append(Cell(colour, f"{value:.2f}", f"{place}: {value:.4g} {chart.unit}"))
+        cells.append(HeatmapCell(colour, f"{value:.2f}", f"{place}: {value:.4g} {chart.unit}"))
     return cells
 
 

@@ -25,7 +25,7 @@ from lccp_exporter.reading import arrays_beside
 from lccp_exporter.refresh import Runs, ShownRun
 from lccp_exporter.web.answers import Problem, integer
 from lccp_exporter.web.api import found, from_store, keys_of
-from lccp_exporter.web.charts import HEIGHT, WIDTH, Chart, Grid, bounds
+from lccp_exporter.web.charts import HEIGHT, WIDTH, Chart, Heatmap, bounds
 
 GRIDS_MAX = 12
 """Checkpoints that share a colour scale and can be chosen by the slider: the newest ones."""
@@ -49,7 +49,7 @@ def routes(runs: Runs, now: Callable[[], datetime] = lambda: datetime.now(UTC)) 
     """The routes of the pages over `runs`."""
 
     def index(_request: Request) -> Response:
-        shown = [Row.of(run.facts, now()) for run in runs.all()]
+        shown = [RunRow.of(run.facts, now()) for run in runs.all()]
         return _page("runs.html", rows=shown, columns=PROBES.columns(), stores=runs.stores())
 
     def one(request: Request) -> Response:
@@ -77,14 +77,14 @@ def _static(request: Request) -> Response:
     return Response(data, media_type=STATIC[name], headers={"Cache-Control": "max-age=3600"})
 
 
-class Row:
+class RunRow:
     """A run in the list."""
 
     def __init__(self, facts: ExportedFacts, values: Mapping[str, float], age: str) -> None:
         self.facts, self.values, self.age = facts, values, age
 
     @classmethod
-    def of(cls, facts: ExportedFacts, now: datetime) -> "Row":
+    def of(cls, facts: ExportedFacts, now: datetime) -> "RunRow":
         values = {name: value for (name, _), value in facts.newest_values().items()}
         return cls(facts, values, age_text(facts, now))
 
@@ -172,7 +172,7 @@ def evaluated(facts: ExportedFacts) -> list[Measured]:
     return [one for one in facts.measured if one.details][-GRIDS_MAX:]
 
 
-def grids_of(run: ShownRun, tokens: int) -> list[tuple[HeatMaps, Grid]]:
+def grids_of(run: ShownRun, tokens: int) -> list[tuple[HeatMaps, Heatmap]]:
     """The heat maps of the checkpoint at `tokens`. Raises Problem (404)."""
     measured = evaluated(run.facts)
     if tokens not in {one.tokens for one in measured}:
@@ -184,7 +184,9 @@ def grids_of(run: ShownRun, tokens: int) -> list[tuple[HeatMaps, Grid]]:
             having = {t: one for t, one in details.items() if one and chart.array in one}
             if tokens in having:
                 colours = bounds([np.asarray(one[chart.array]) for one in having.values()])
-                grid = Grid.of(chart, having[tokens], colours, measured[-1].source_context_length)
+                grid = Heatmap.of(
+                    chart, having[tokens], colours, measured[-1].source_context_length
+                )
                 maps.append((chart, grid))
     return maps
 

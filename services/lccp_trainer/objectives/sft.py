@@ -22,7 +22,7 @@ from lccp_trainer.model.adapters import with_adapters
 from lccp_trainer.model.config import load_config
 from lccp_trainer.model.source import context_length, read_config
 from lccp_trainer.objectives.pretrain import Pretraining
-from lccp_trainer.objectives.sft_inputs import Inputs, inputs
+from lccp_trainer.objectives.sft_inputs import SFTInputs, inputs
 from lccp_trainer.objectives.task import Task
 from lccp_trainer.worker import Worker
 
@@ -65,7 +65,7 @@ def _adapted(model: Any, lora: LoRASpec, seed: int) -> Pretraining:
     return Pretraining(with_adapters(model, lora))
 
 
-def _identity(worker: Worker, given: Inputs, spec: LCCPRunSpec) -> FineTuning:
+def _identity(worker: Worker, given: SFTInputs, spec: LCCPRunSpec) -> FineTuning:
     summary = given.records.summary
     return FineTuning(
         settings=worker.fine_tuning.sft,
@@ -93,7 +93,7 @@ def _claim(store: Store, keys: FineTuningKeys, own: FineTuning) -> None:
             ) from None
 
 
-def _tell(given: Inputs, row_tokens: int, steps: int, epochs: int) -> None:
+def _tell(given: SFTInputs, row_tokens: int, steps: int, epochs: int) -> None:
     summary, tokens = given.records.summary, int(given.records.lengths.sum())
     logger.info(
         "%d records (%d left out), %d tokens, of which %d are predicted; %d epochs are %d steps, "

@@ -12,7 +12,7 @@ from lccp.store.directory import download_directory
 from lccp.store.objects import read
 from lccp.store.port import Store
 from lccp_trainer.data.documents import files_of
-from lccp_trainer.data.records.folder import Records, Rules, is_ready, prepare
+from lccp_trainer.data.records.folder import RecordFolder, Rules, is_ready, prepare
 from lccp_trainer.data.records.reading import read_records
 from lccp_trainer.data.records.rendering import PLAIN_TEMPLATE
 from lccp_trainer.model.config import load_config
@@ -26,16 +26,16 @@ POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
-class Inputs:
+class SFTInputs:
     """The inputs of a fine-tuning."""
 
     checkpoint: Manifest
     directory: Path
     """The checkpoint's files; its tokenizer has the chat template that was used."""
-    records: Records
+    records: RecordFolder
 
 
-def inputs(worker: Worker, store: Store, spec: LCCPRunSpec, alive: Callable[[], None]) -> Inputs:
+def inputs(worker: Worker, store: Store, spec: LCCPRunSpec, alive: Callable[[], None]) -> SFTInputs:
     """The inputs on this node: one process fetches and tokenizes them, the others wait.
 
     Args:
@@ -55,7 +55,7 @@ def inputs(worker: Worker, store: Store, spec: LCCPRunSpec, alive: Callable[[], 
     while not is_ready(folder):
         alive()
         time.sleep(POLL_SECONDS)
-    return Inputs(checkpoint, directory, Records(folder))
+    return SFTInputs(checkpoint, directory, RecordFolder(folder))
 
 
 def _tokenize(

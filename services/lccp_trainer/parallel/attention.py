@@ -22,7 +22,7 @@ LARGEST_PACKED_HEAD = 256
 
 
 @dataclass(frozen=True)
-class Documents:
+class DocumentLayout:
     """Where the documents of a micro batch are, and which processes share its sequences."""
 
     lengths: tuple[tuple[int, ...], ...]
@@ -47,7 +47,7 @@ def attention(
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
     *,
-    documents: Documents,
+    documents: DocumentLayout,
     scaling: float,
     dropout: float = 0.0,
     **_: Any,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lccp.cost.layout import StepShape
 from lccp_trainer.data.stream import Batch
-from lccp_trainer.parallel.attention import Documents
+from lccp_trainer.parallel.attention import DocumentLayout
 from lccp_trainer.parallel.groups import Groups
 
 IGNORED = -100
@@ -24,7 +24,7 @@ class Shard:
     """The token that follows each token, or IGNORED where a document ends."""
     positions: torch.Tensor
     """Positions within the whole document, whichever processes hold it; 0 at its start."""
-    documents: Documents
+    documents: DocumentLayout
     sources: torch.Tensor | None = None
     """Number of each token's source; None: there is one source."""
 
@@ -49,7 +49,7 @@ def shards(batch: Batch, shape: StepShape, groups: Groups, device: torch.device)
     found = []
     for rows in shape.micro_batches():
         tokens, positions = batch.tokens[rows], batch.positions[rows]
-        documents = Documents(document_lengths(positions), groups.sequence)
+        documents = DocumentLayout(document_lengths(positions), groups.sequence)
         predicted = None if batch.predicted is None else batch.predicted[rows]
         targets = own(following(tokens, positions, predicted))
         sources = None if batch.sources is None else own(batch.sources[rows])

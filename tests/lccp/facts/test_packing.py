@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lccp.facts.packing import Packed, Shared
+from lccp.facts.packing import Packed, SharedValue
 
 
 @dataclass(frozen=True)
-class Layout(Shared):
+class Layout(SharedValue):
     names: tuple[str, ...]
 
 

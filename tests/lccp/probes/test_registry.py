@@ -12,7 +12,7 @@ import pytest
 from lccp.api.spec.probes import ProbesSpec
 from lccp.contract.errors import InvalidInput
 from lccp.probes.niah import PROBE
-from lccp.probes.probe import Column, Course
+from lccp.probes.probe import Column, SignalCurves
 from lccp.probes.registry import PROBES, Registry
 
 FAKE_PROBE = Path(__file__).parents[2] / "support" / "probes" / "fake_probe.py"
@@ -53,7 +53,7 @@ def test_columns_and_charts_name_signals_that_the_probe_declares(name: str) -> N
     declared |= {name.partition("/")[0] for name in declared}
     named = {column.signal for column in probe.columns if isinstance(column, Column)}
     for chart in probe.charts:
-        if isinstance(chart, Course):
+        if isinstance(chart, SignalCurves):
             named |= {signal for panel in chart.panels for signal in panel}
     assert named <= declared
 

@@ -5,7 +5,7 @@ import pytest
 from reports import a_report
 from rich.console import Console
 
-from lccp_cli.live.folder import PlainView, panel
+from lccp_cli.live.folder import PlainFolderView, panel
 from lccp_cli.series import verdict_over
 from lccp_evaluator.series.view import Unmeasured, View
 
@@ -48,7 +48,7 @@ def test_without_a_terminal_each_change_is_told_once() -> None:
         judged.append(len(reports))
         return verdict_over(reports)
 
-    view = PlainView(Console(file=output, width=200), "watching", judge)
+    view = PlainFolderView(Console(file=output, width=200), "watching", judge)
     for seen in (a_view(0, "waiting"), a_view(1, "waiting"), a_view(1, "waiting"), a_view(2)):
         view(seen)
     lines = output.getvalue().splitlines()

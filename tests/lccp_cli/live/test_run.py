@@ -12,8 +12,8 @@ from lccp.api.labels import INTRINSIC
 from lccp.api.objects.journal import AttemptRecord, EvaluationOutcome, Journal
 from lccp.api.objects.report import EvaluationProgress
 from lccp.api.status import LCCPRunStatus
-from lccp_cli.live.run import PlainView, panel
-from lccp_operator.embedded import Snapshot
+from lccp_cli.live.run import PlainRunView, panel
+from lccp_operator.embedded import RunSnapshot
 from lccp_operator.facts import Facts
 from lccp_operator.intents import Event, EventReason
 
@@ -23,7 +23,7 @@ AT = a_run.CHECKPOINTS[8]
 NEXT, AFTER = a_run.CHECKPOINTS[9], a_run.CHECKPOINTS[10]
 
 
-def a_snapshot(events: tuple[Event, ...] = (), ending: bool = False, **facts: Any) -> Snapshot:
+def a_snapshot(events: tuple[Event, ...] = (), ending: bool = False, **facts: Any) -> RunSnapshot:
     """The run after its ninth checkpoint, two more waiting for their evaluation."""
     reports = a_run.reports(a_run.CHECKPOINTS[:9])
     known: dict[str, Any] = {
@@ -37,12 +37,12 @@ def a_snapshot(events: tuple[Event, ...] = (), ending: bool = False, **facts: An
         },
         **facts,
     }
-    return Snapshot(
+    return RunSnapshot(
         a_run.START, a_run.run(), Facts(**known), a_run.verdict(reports), events, ending
     )
 
 
-def shown(snapshot: Snapshot, height: int = 40) -> str:
+def shown(snapshot: RunSnapshot, height: int = 40) -> str:
     console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
     with console.capture() as capture:
         console.print(panel(snapshot, "[2/4] training and evaluation", 72.0, height))
@@ -91,7 +91,7 @@ def test_the_panel_says_what_went_wrong_and_that_it_is_stopping() -> None:
 REFUSED = "store s3://lccp: refuses these credentials"
 
 
-def a_refusal() -> Snapshot:
+def a_refusal() -> RunSnapshot:
     degraded = Condition(
         type=ConditionType.DEGRADED,
         status="True",
@@ -110,7 +110,7 @@ def test_the_panel_says_that_the_store_cannot_be_used() -> None:
 
 
 def test_before_the_first_step_there_is_no_progress() -> None:
-    snapshot = Snapshot(a_run.START, a_run.run(), Facts())
+    snapshot = RunSnapshot(a_run.START, a_run.run(), Facts())
     assert "starting the trainer" in shown(snapshot)
 
 
@@ -122,14 +122,14 @@ class Clock:
 
 
 @pytest.fixture
-def plain() -> tuple[PlainView, Clock, io.StringIO]:
+def plain() -> tuple[PlainRunView, Clock, io.StringIO]:
     output, clock = io.StringIO(), Clock()
     console = Console(file=output, width=200, soft_wrap=True)
-    return PlainView(console, "[2/4] training", clock), clock, output
+    return PlainRunView(console, "[2/4] training", clock), clock, output
 
 
 def test_without_a_terminal_a_store_that_cannot_be_used_is_told_once_and_when_it_can_be_again(
-    plain: tuple[PlainView, Clock, io.StringIO],
+    plain: tuple[PlainRunView, Clock, io.StringIO],
 ) -> None:
     view, _, output = plain
     for snapshot in (a_snapshot(), a_refusal(), a_refusal(), a_snapshot(), a_snapshot()):
@@ -140,11 +140,11 @@ def test_without_a_terminal_a_store_that_cannot_be_used_is_told_once_and_when_it
 
 
 def test_without_a_terminal_each_thing_is_told_once(
-    plain: tuple[PlainView, Clock, io.StringIO],
+    plain: tuple[PlainRunView, Clock, io.StringIO],
 ) -> None:
     view, clock, output = plain
     event = Event("Normal", EventReason.ATTEMPT_STARTED, "attempt 1 starts", a_run.START)
-    view(Snapshot(a_run.START, a_run.run(), Facts(), events=(event,)))
+    view(RunSnapshot(a_run.START, a_run.run(), Facts(), events=(event,)))
     clock.now = 65.0
     view(a_snapshot())
     view(a_snapshot())
@@ -156,7 +156,7 @@ def test_without_a_terminal_each_thing_is_told_once(
 
 
 def test_progress_is_told_every_half_minute_at_most(
-    plain: tuple[PlainView, Clock, io.StringIO],
+    plain: tuple[PlainRunView, Clock, io.StringIO],
 ) -> None:
     view, clock, output = plain
     for second in range(0, 70, 5):

@@ -13,7 +13,7 @@ from lccp.contract.errors import InvalidInput
 from lccp_evaluator.jobs.jobs import VISIBLE, Jobs, devices_of
 from lccp_evaluator.model.execution import Execution
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
-from lccp_evaluator.series.series import Series
+from lccp_evaluator.series.series import EvaluationSeries
 from lccp_evaluator.series.settings import SeriesSettings
 from lccp_evaluator.series.tokens import Trained
 
@@ -21,8 +21,8 @@ ON_A_CPU = Execution("cpu", jobs=2)
 PLACES = [{}, {}]
 
 
-def a_series(out: Path) -> Series:
-    return Series(out, SeriesSettings(few(), execution=ON_A_CPU))
+def a_series(out: Path) -> EvaluationSeries:
+    return EvaluationSeries(out, SeriesSettings(few(), execution=ON_A_CPU))
 
 
 @pytest.fixture

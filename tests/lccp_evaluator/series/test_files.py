@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from lccp.contract.errors import InvalidInput
-from lccp_evaluator.series.files import Digests, check_whole, digest, model_files, stamps
+from lccp_evaluator.series.files import ModelDigests, check_whole, digest, model_files, stamps
 
 INDEX = "model.safetensors.index.json"
 
@@ -80,7 +80,7 @@ def test_an_index_that_names_nothing_is_told(model: Path, text: str) -> None:
 
 
 def test_a_digest_is_computed_again_only_when_files_changed(model: Path) -> None:
-    digests = Digests()
+    digests = ModelDigests()
     assert digests.of(model) == digest(model)
     digests.note(model, stamps(model), "as it was told")
     assert digests.of(model) == "as it was told"

@@ -8,7 +8,7 @@ from tiny_checkpoints import a_checkpoint
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.sampling.tokenization import Tokenizer
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
-from lccp_evaluator.series.series import Series
+from lccp_evaluator.series.series import EvaluationSeries
 from lccp_evaluator.series.settings import SeriesSettings
 from lccp_evaluator.series.tokens import Trained
 
@@ -19,12 +19,12 @@ def checkpoint(tmp_path: Path) -> CheckpointDirectory:
 
 
 @pytest.fixture
-def series(tmp_path: Path) -> Series:
-    return Series(tmp_path / "out", SeriesSettings(few()))
+def series(tmp_path: Path) -> EvaluationSeries:
+    return EvaluationSeries(tmp_path / "out", SeriesSettings(few()))
 
 
 def test_every_sample_is_written_as_it_is_asked_and_nothing_stays(
-    tmp_path: Path, checkpoint: CheckpointDirectory, series: Series
+    tmp_path: Path, checkpoint: CheckpointDirectory, series: EvaluationSeries
 ) -> None:
     path = tmp_path / "prompts.jsonl"
     count = series.prompts(checkpoint, path)
@@ -41,7 +41,7 @@ def test_every_sample_is_written_as_it_is_asked_and_nothing_stays(
 
 
 def test_a_file_that_cannot_be_written_is_named(
-    tmp_path: Path, checkpoint: CheckpointDirectory, series: Series
+    tmp_path: Path, checkpoint: CheckpointDirectory, series: EvaluationSeries
 ) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InvalidInput, match=r"file/prompts\.jsonl: cannot be written"):

@@ -13,7 +13,7 @@ from lccp.contract.errors import Conflict, Incompatible, InvalidInput
 from lccp_evaluator.model.execution import Execution
 from lccp_evaluator.progress import Done
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
-from lccp_evaluator.series.series import Series
+from lccp_evaluator.series.series import EvaluationSeries
 from lccp_evaluator.series.settings import SeriesSettings
 from lccp_evaluator.series.tokens import Trained
 
@@ -26,8 +26,8 @@ def no_progress(_done: Done) -> None:
     pass
 
 
-def a_series(out: Path, source_context: int | None = None, **niah: int) -> Series:
-    return Series(out, SeriesSettings(few(**niah), source_context))
+def a_series(out: Path, source_context: int | None = None, **niah: int) -> EvaluationSeries:
+    return EvaluationSeries(out, SeriesSettings(few(**niah), source_context))
 
 
 def at(path: Path, tokens: int) -> CheckpointDirectory:
@@ -130,7 +130,7 @@ def test_other_settings_need_another_folder(out: Path, first: CheckpointDirector
         ({"execution": Execution(dtype="bfloat16")}, "--dtype: the first checkpoint in .*float32"),
     ):
         with pytest.raises(Incompatible, match=sentence):
-            Series(out, SeriesSettings(few(), **changed)).report(first)
+            EvaluationSeries(out, SeriesSettings(few(), **changed)).report(first)
 
 
 def test_another_tokenizer_needs_another_folder(
@@ -139,8 +139,10 @@ def test_another_tokenizer_needs_another_folder(
     other = tmp_path / "tokenizer"
     a_tokenizer("words").save_pretrained(other)
     with pytest.raises(Incompatible, match="with another tokenizer than that of"):
-        Series(out, SeriesSettings(few(), tokenizer=other)).report(first)
-    assert Series(out, SeriesSettings(few(), tokenizer=first.path)).report(first) is not None
+        EvaluationSeries(out, SeriesSettings(few(), tokenizer=other)).report(first)
+    assert (
+        EvaluationSeries(out, SeriesSettings(few(), tokenizer=first.path)).report(first) is not None
+    )
 
 
 def test_a_checkpoint_that_changes_while_it_is_measured_leaves_no_report(
@@ -209,8 +211,8 @@ def test_a_file_that_changed_since_its_samples_were_drawn_is_told(tmp_path: Path
         {"niah": OFF, "bio": OFF, "retrievalHeads": OFF, "targetPpl": {"path": str(path)}}, "probes"
     )
 
-    def series() -> Series:
-        return Series(tmp_path / "out", SeriesSettings(probes))
+    def series() -> EvaluationSeries:
+        return EvaluationSeries(tmp_path / "out", SeriesSettings(probes))
 
     one = at(a_checkpoint(tmp_path / "one"), 100)
     other = at(a_checkpoint(tmp_path / "other", seed=1), 200)

@@ -8,7 +8,7 @@ from scraped import Scraped
 
 from lccp.api.objects.verdict import Answer, Gate
 from lccp.store.file import FileStore
-from lccp_exporter.facts import ExportedFacts, Judged
+from lccp_exporter.facts import ExportedFacts, ExportedVerdict
 from lccp_exporter.metrics.verdict import VERDICT
 from lccp_exporter.refresh import Runs, StoreWatch
 
@@ -24,7 +24,7 @@ def test_exactly_one_state_of_the_verdict_is_one(value: Value) -> None:
 
 
 def test_the_least_gain_is_that_of_the_leading_signal() -> None:
-    judged = Judged.of(a_run.verdict_with_own_min_gain(0.05))
+    judged = ExportedVerdict.of(a_run.verdict_with_own_min_gain(0.05))
     (metric,) = [one for one in VERDICT if one.name == "lccp_min_gain"]
     assert metric.samples(ExportedFacts("default", "tiny", judged=judged)) == [((), 0.05)]
 

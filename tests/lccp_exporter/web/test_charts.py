@@ -9,7 +9,7 @@ from reports import declared
 from lccp.probes.niah import CHARTS
 from lccp.probes.probe import HeatMaps
 from lccp.report.states import phases
-from lccp_exporter.web.charts import COLOURS, HEIGHT, WIDTH, Chart, Grid, Scaling, bounds
+from lccp_exporter.web.charts import COLOURS, HEIGHT, WIDTH, Chart, Heatmap, Scaling, bounds
 
 VALUES = st.lists(st.floats(1e-3, 1e6), min_size=1, max_size=12)
 [PPL] = [chart for chart in CHARTS if isinstance(chart, HeatMaps)]
@@ -45,7 +45,7 @@ def test_a_cell_without_samples_is_empty() -> None:
     details = {name: np.array(array) for name, array in a_run.niah_details(0).items()}
     details["ppl"] = details["ppl"].astype(float)
     details["ppl"][0, 1] = np.nan
-    grid = Grid.of(PPL, details, bounds([details["ppl"]]), a_run.SOURCE_LENGTH)
+    grid = Heatmap.of(PPL, details, bounds([details["ppl"]]), a_run.SOURCE_LENGTH)
     first, empty, *_ = grid.rows[0][1]
     assert (empty.colour, empty.text) == (None, "")
     assert empty.name.endswith("no samples")
@@ -55,7 +55,7 @@ def test_a_cell_without_samples_is_empty() -> None:
 def test_the_brightest_cell_is_the_largest_of_all_checkpoints() -> None:
     first, last = (a_run.niah_details(t) for t in (0, a_run.CHECKPOINTS[-1]))
     colours = bounds([np.asarray(first["ppl"]), np.asarray(last["ppl"])])
-    grids = [Grid.of(PPL, one, colours, a_run.SOURCE_LENGTH) for one in (first, last)]
+    grids = [Heatmap.of(PPL, one, colours, a_run.SOURCE_LENGTH) for one in (first, last)]
     brightest = [max(c.colour for _, row in grid.rows for c in row) for grid in grids]
     assert brightest[0] == COLOURS - 1
     assert brightest[1] < brightest[0]

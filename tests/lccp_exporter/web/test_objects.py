@@ -2,7 +2,7 @@
 
 import a_run
 
-from lccp_exporter.facts import ExportedFacts, Judged
+from lccp_exporter.facts import ExportedFacts, ExportedVerdict
 from lccp_exporter.measured import Measured
 from lccp_exporter.web.objects import RunDetail, RunSummary
 
@@ -13,7 +13,7 @@ KNOWN = ExportedFacts(
     journal=a_run.journal(),
     heartbeat=a_run.heartbeat(),
     measured=[Measured.of(a_run.report(tokens)) for tokens in a_run.CHECKPOINTS[:2]],
-    judged=Judged.of(a_run.verdict()),
+    judged=ExportedVerdict.of(a_run.verdict()),
     compared={"head_overlap": {a_run.CHECKPOINTS[1]: 0.5}},
 )
 

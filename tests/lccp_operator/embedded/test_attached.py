@@ -12,7 +12,7 @@ from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
 from lccp.store.objects import reports
 from lccp_evaluator.series.files import digest
-from lccp_operator.embedded import EmbeddedEngine, Snapshot
+from lccp_operator.embedded import EmbeddedEngine, RunSnapshot
 
 KEYS = RunKeys("default", "attached")
 RUN = {
@@ -57,7 +57,7 @@ class Trainer:
         self.digests.append(digest(path))
         (path / "DONE").touch()
 
-    def __call__(self, snapshot: Snapshot) -> None:
+    def __call__(self, snapshot: RunSnapshot) -> None:
         if snapshot.facts.checkpoints and len(self.digests) == 1:
             shutil.rmtree(self.folder / "step-1")
             self.save(3)

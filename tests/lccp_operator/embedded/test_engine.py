@@ -18,7 +18,7 @@ from lccp.api.invocation import StoreConfig
 from lccp.api.run import LCCPRun
 from lccp.contract.errors import InvalidInput, StoreRefused
 from lccp_operator.apply import apply
-from lccp_operator.embedded import Snapshot
+from lccp_operator.embedded import RunSnapshot
 from lccp_operator.embedded import engine as engine_module
 from lccp_operator.embedded.engine import EmbeddedEngine
 from lccp_operator.intents import EventReason
@@ -46,7 +46,7 @@ def laptop(tmp_path: Path) -> Laptop:
 
 
 def test_a_run_trains_is_evaluated_and_succeeds_while_it_is_shown(laptop: Laptop) -> None:
-    snapshots: list[Snapshot] = []
+    snapshots: list[RunSnapshot] = []
 
     outcome = laptop.run(a_run(), on_snapshot=snapshots.append)
 
@@ -188,7 +188,7 @@ def test_a_store_that_refuses_for_a_while_is_waited_for(
     monkeypatch.setattr(engine_module, "apply", refused_at_first)
     told: list[str] = []
 
-    def show(snapshot: Snapshot) -> None:
+    def show(snapshot: RunSnapshot) -> None:
         conditions = snapshot.run.status.conditions if snapshot.run.status else ()
         told.extend(c.message for c in conditions if c.type is ConditionType.DEGRADED)
 

@@ -27,7 +27,7 @@ from lccp_operator.embedded.processes import (
 )
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.purge import Purge
-from lccp_operator.workloads.state import Phase, Rule, WorkloadState
+from lccp_operator.workloads.state import EndingRule, Phase, WorkloadState
 from lccp_operator.workloads.training import Training
 
 RUN = a_small_run()
@@ -160,7 +160,7 @@ def test_an_evaluator_past_its_deadline_is_killed(tmp_path: Path) -> None:
         clock.now += 10
 
         state = only(processes)
-        assert (state.phase, state.rule) == (Phase.FAILED, Rule.DEADLINE)
+        assert (state.phase, state.rule) == (Phase.FAILED, EndingRule.DEADLINE)
         assert not state.pods[0].out_of_memory
 
 

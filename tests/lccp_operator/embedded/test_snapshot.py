@@ -14,7 +14,7 @@ from operator_world import (
 from lccp.api.conditions import Condition, ConditionType, Reason
 from lccp.api.objects.report import EvaluationProgress
 from lccp.api.status import LCCPRunStatus
-from lccp_operator.embedded.snapshot import Outcome, Snapshot, State
+from lccp_operator.embedded.snapshot import Outcome, RunSnapshot, State
 from lccp_operator.facts import Facts
 
 RUN = a_small_run()
@@ -42,7 +42,7 @@ def test_an_evaluation_with_a_report_is_no_longer_evaluating() -> None:
     report = compact_report_of(manifest_of(EVERY_TOKENS))
     facts = Facts(progress={done: progress, going: progress}, reports={done: report})
 
-    assert Snapshot(START, RUN, facts).evaluating == {going: progress}
+    assert RunSnapshot(START, RUN, facts).evaluating == {going: progress}
 
 
 def test_an_end_is_told_by_the_condition_of_its_name() -> None:
@@ -66,5 +66,5 @@ def test_what_was_interrupted_says_how_it_goes_on() -> None:
 def test_a_heartbeat_is_that_of_the_newest_attempt() -> None:
     beats = {attempt: heartbeat_of(attempt, EVERY_TOKENS, START) for attempt in (1, 2)}
 
-    assert Snapshot(START, RUN, Facts(heartbeats=beats)).heartbeat == beats[2]
-    assert Snapshot(START, RUN, Facts()).heartbeat is None
+    assert RunSnapshot(START, RUN, Facts(heartbeats=beats)).heartbeat == beats[2]
+    assert RunSnapshot(START, RUN, Facts()).heartbeat is None

@@ -7,7 +7,7 @@ from failed_gangs import a_failed_gang
 
 from lccp.api.causes import Cause
 from lccp_operator.workloads.endings import Ending, failure, without_log
-from lccp_operator.workloads.state import Phase, Pod, Rule, WorkloadState
+from lccp_operator.workloads.state import EndingRule, Phase, Pod, WorkloadState
 
 
 def ending(state: WorkloadState) -> Ending:
@@ -37,7 +37,7 @@ def test_what_a_node_says_of_a_pod_that_it_ended_is_told() -> None:
     pod = Pod(0, "a", Phase.FAILED, exit_code=137, killed="Evicted: too much")
     state = WorkloadState(Phase.FAILED, (pod,))
     assert ending(state).message == "failed: Evicted: too much (exit code 137)"
-    late = replace(state, rule=Rule.DEADLINE)
+    late = replace(state, rule=EndingRule.DEADLINE)
     assert (ending(late).cause, ending(late).counted) == (Cause.DEADLINE, True)
 
 
@@ -71,21 +71,21 @@ def test_the_exit_code_that_explains_the_others_gives_the_cause(
 
 
 def test_a_disruption_explains_every_exit_code() -> None:
-    assert ending(a_failed_gang(70, 75, rule=Rule.DISRUPTION)).cause is Cause.DISRUPTED
+    assert ending(a_failed_gang(70, 75, rule=EndingRule.DISRUPTION)).cause is Cause.DISRUPTED
     assert ending(a_failed_gang(137, disrupted=True)).cause is Cause.DISRUPTED
 
 
 def test_a_pod_that_nobody_deleted_explains_those_that_were() -> None:
     killed = Pod(0, "a", Phase.FAILED, exit_code=137)
     told_to_end = Pod(1, "b", Phase.FAILED, exit_code=75, deleting=True)
-    gang = WorkloadState(Phase.FAILED, (killed, told_to_end), 2, rule=Rule.OTHER)
+    gang = WorkloadState(Phase.FAILED, (killed, told_to_end), 2, rule=EndingRule.OTHER)
 
     assert ending(gang).cause is Cause.INTERNAL
     assert ending(replace(gang, pods=(told_to_end,))).cause is Cause.TERMINATED
 
 
 def test_the_exit_code_that_matched_stands_in_for_pods_that_are_gone() -> None:
-    gone = WorkloadState(Phase.FAILED, rule=Rule.OTHER, exit_code=75)
+    gone = WorkloadState(Phase.FAILED, rule=EndingRule.OTHER, exit_code=75)
 
     assert (ending(gone).cause, ending(gone).counted) == (Cause.TERMINATED, False)
 
@@ -104,9 +104,12 @@ def test_a_rank_out_of_memory_is_named_and_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "cause"), [(Rule.CONFIGURATION, Cause.CONFIGURATION), (Rule.OTHER, Cause.INTERNAL)]
+    ("rule", "cause"),
+    [(EndingRule.CONFIGURATION, Cause.CONFIGURATION), (EndingRule.OTHER, Cause.INTERNAL)],
 )
-def test_the_rule_that_matched_stands_in_for_pods_that_are_gone(rule: Rule, cause: Cause) -> None:
+def test_the_rule_that_matched_stands_in_for_pods_that_are_gone(
+    rule: EndingRule, cause: Cause
+) -> None:
     assert ending(a_failed_gang(rule=rule)).cause is cause
 
 

@@ -12,7 +12,7 @@ from lccp_operator.facts import Facts
 from lccp_operator.workloads.endings import Ending
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.kind import PodSet
-from lccp_operator.workloads.state import Phase, Pod, Rule, WorkloadState
+from lccp_operator.workloads.state import EndingRule, Phase, Pod, WorkloadState
 
 FAILURE = EvaluationFailure(
     cause=Cause.INTERNAL, message="cell 512 x 50: shape mismatch", exit_code=70, at=START
@@ -40,7 +40,7 @@ def test_without_report_it_is_a_failure_whatever_its_exit_code() -> None:
 
 
 def test_past_its_deadline_it_is_counted() -> None:
-    state = WorkloadState(Phase.FAILED, rule=Rule.DEADLINE)
+    state = WorkloadState(Phase.FAILED, rule=EndingRule.DEADLINE)
 
     assert ending(state) == Ending(Cause.DEADLINE, "took longer than its deadline")
 

@@ -13,7 +13,7 @@ from lccp_trainer.data.packing import Piece
 from lccp_trainer.objectives.held_out import HeldOut, HeldOutMeter, cells_of
 from lccp_trainer.objectives.losses import LossTable
 from lccp_trainer.objectives.pretrain import Pretraining
-from lccp_trainer.parallel.attention import Documents
+from lccp_trainer.parallel.attention import DocumentLayout
 from lccp_trainer.parallel.groups import Groups
 from lccp_trainer.parallel.shard import Shard
 
@@ -145,7 +145,7 @@ def test_without_an_extension_there_is_one_band() -> None:
 
 def test_a_cell_without_predicted_tokens_is_left_out() -> None:
     table = LossTable(2, [0, 4, 8], CPU)
-    shard = Shard(*[torch.tensor([[5]])] * 2, torch.tensor([[6]]), Documents(()))
+    shard = Shard(*[torch.tensor([[5]])] * 2, torch.tensor([[6]]), DocumentLayout(()))
     table.add(shard, torch.tensor([[2.5]]))
     table.exchange()
     assert cells_of(table.take(), ("long", "short")) == (

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lccp_trainer.objectives.losses import LossTable
-from lccp_trainer.parallel.attention import Documents
+from lccp_trainer.parallel.attention import DocumentLayout
 from lccp_trainer.parallel.shard import IGNORED, Shard
 
 WHOLE = [0, 8]
@@ -18,7 +18,7 @@ def a_shard(
     tokens = torch.tensor(targets)
     of = None if sources is None else torch.tensor(sources)
     at = torch.zeros_like(tokens) if positions is None else torch.tensor(positions)
-    return Shard(tokens, tokens, at, Documents(()), of)
+    return Shard(tokens, tokens, at, DocumentLayout(()), of)
 
 
 def a_table(sources: int, edges: list[int] = WHOLE) -> LossTable:

@@ -13,7 +13,7 @@ from trainer_world import World
 from lccp.contract.errors import InvalidInput
 from lccp.cost.fine_tuning import fine_tuning_run
 from lccp_trainer.data.records.rendering import PLAIN_TEMPLATE
-from lccp_trainer.objectives.sft_inputs import Inputs, inputs
+from lccp_trainer.objectives.sft_inputs import SFTInputs, inputs
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def world(tiny: Path, tmp_path: Path) -> World:
     return a_world(tiny, tmp_path)
 
 
-def given_to(world: World, worker: Worker, alive: Callable[[], None] = lambda: None) -> Inputs:
+def given_to(world: World, worker: Worker, alive: Callable[[], None] = lambda: None) -> SFTInputs:
     spec = fine_tuning_run(worker.spec, worker.fine_tuning.sft)
     return inputs(worker, world.store, spec, alive)
 

@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from lccp_trainer.parallel import attention as module
-from lccp_trainer.parallel.attention import Documents, attention
+from lccp_trainer.parallel.attention import DocumentLayout, attention
 
 ROWS, HEADS, LENGTH, SIZE = 2, 4, 24, 8
 PACKED = ((5, 18, 1), (24,))
@@ -36,7 +36,7 @@ def test_documents_are_isolated_as_by_a_mask(
 ) -> None:
     parts = inputs(key_heads, value_size)
     found, weights = attention(
-        torch.nn.Module(), *parts, None, documents=Documents(lengths), scaling=0.3
+        torch.nn.Module(), *parts, None, documents=DocumentLayout(lengths), scaling=0.3
     )
     assert weights is None
     assert torch.allclose(found, masked(*parts, lengths, 0.3), atol=1e-6)

@@ -206,7 +206,7 @@ def plain(world: World, scratch: Path) -> tuple[list[float], dict[str, Any]]:
     from lccp.api.run import LCCPRun
     from lccp.api.spec.sft import SFTSpec
     from lccp.cost.fine_tuning import fine_tuning_run, with_budget
-    from lccp_trainer.data.records.folder import Records, Rules, prepare
+    from lccp_trainer.data.records.folder import RecordFolder, Rules, prepare
     from lccp_trainer.data.records.reading import read_records
     from lccp_trainer.data.records.rows import planned_rows
     from lccp_trainer.data.records.stream import RecordStream
@@ -216,7 +216,7 @@ def plain(world: World, scratch: Path) -> tuple[list[float], dict[str, Any]]:
     tokenizer = AutoTokenizer.from_pretrained(world.root / "model")
     read_all = read_records(world.root / "records.jsonl", "sft.path")
     prepare(read_all, tokenizer, Rules(None, ROW, 0, "sft.path"), scratch / "records")
-    records = Records(scratch / "records")
+    records = RecordFolder(scratch / "records")
     rows = planned_rows(records.lengths.tolist(), ROW, EPOCHS, seed=1)
     stream, steps = RecordStream(records, rows, ROW), -(-len(rows) // 8)
     sft = SFTSpec.parse(settings(epochs=EPOCHS, lora=LORA, seed=1), "sft")

@@ -1,9 +1,9 @@
 """Gangs that failed."""
 
-from lccp_operator.workloads.state import Phase, Pod, Rule, WorkloadState
+from lccp_operator.workloads.state import EndingRule, Phase, Pod, WorkloadState
 
 
-def a_failed_gang(*codes: int | None, rule: Rule | None = None, **pod: bool) -> WorkloadState:
+def a_failed_gang(*codes: int | None, rule: EndingRule | None = None, **pod: bool) -> WorkloadState:
     pods = tuple(
         Pod(index, f"uid-{index}", Phase.FAILED, exit_code=code, **pod)
         for index, code in enumerate(codes)

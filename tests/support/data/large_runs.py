@@ -11,7 +11,7 @@ from lccp.api.objects.verdict import Verdict
 from lccp.contract.signals import Role
 from lccp.probes.probe import HeatMaps
 from lccp_exporter import exposition
-from lccp_exporter.facts import ExportedFacts, Judged
+from lccp_exporter.facts import ExportedFacts, ExportedVerdict
 from lccp_exporter.measured import Measured
 from lccp_exporter.metrics.cells import charts
 
@@ -50,7 +50,7 @@ def worst_case(signals: int, checkpoints: int, grid: tuple[int, int]) -> Exporte
             for tokens in range(checkpoints)
         ],
         details={name: {**grid_of(chart, grid)} for name, chart in charts()},
-        judged=Judged.of(large_verdict(names)),
+        judged=ExportedVerdict.of(large_verdict(names)),
     )
 
 

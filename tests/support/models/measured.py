@@ -7,7 +7,7 @@ from lccp.api.objects.report import EvaluationReport
 from lccp.api.spec.probes import ProbesSpec
 from lccp_evaluator.progress import Progress
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
-from lccp_evaluator.series.series import Series
+from lccp_evaluator.series.series import EvaluationSeries
 from lccp_evaluator.series.settings import SeriesSettings
 from lccp_evaluator.series.tokens import Trained
 
@@ -29,7 +29,7 @@ def measured(
     progress: Progress = lambda *_: None,
 ) -> EvaluationReport:
     """The report of `model`, which also lies in `out`; AssertionError if there is none."""
-    series = Series(out, SeriesSettings(probes, source_context))
+    series = EvaluationSeries(out, SeriesSettings(probes, source_context))
     report = series.evaluate(CheckpointDirectory(model, Trained(tokens)), progress)
     assert isinstance(report, EvaluationReport), report.message
     return report

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from lccp.contract.base import Contract
 from lccp.contract.signals import Better, Role, Scale, Signal
-from lccp.probes.probe import Axis, ClusterKind, Column, Course, HeatMaps, Need, Probe
+from lccp.probes.probe import Axis, ClusterKind, Column, HeatMaps, Need, Probe, SignalCurves
 from lccp.probes.registry import PROBES
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ PROBE = Probe(
     clusters=lambda settings: (ClusterKind("document", settings.shades, "Text"),),
     columns=(Column("colour_ppl", "Colour"),),
     charts=(
-        Course("Colours against tokens", "They fall.", (("colour_ppl",),)),
+        SignalCurves("Colours against tokens", "They fall.", (("colour_ppl",),)),
         MAP,
     ),
 )

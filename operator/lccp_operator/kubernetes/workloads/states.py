@@ -21,7 +21,7 @@ from lccp_operator.kubernetes.workloads.seen import CHANGES, Seen, condition_of,
 from lccp_operator.kubernetes.workloads.troubles import silent_node, trouble_of
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.registry import workload_of
-from lccp_operator.workloads.state import TERMINAL, Phase, Pod, Rule, WorkloadState
+from lccp_operator.workloads.state import TERMINAL, EndingRule, Phase, Pod, WorkloadState
 
 PHASES = {
     "Pending": Phase.PENDING,
@@ -40,7 +40,7 @@ LOST_AFTER = timedelta(seconds=15)
 LINGERS_AFTER = timedelta(seconds=15)
 """From the end of a pod's main container: a sidecar that ends with it has ended by then."""
 
-RULES = (Rule.DISRUPTION, Rule.CONFIGURATION, Rule.NOT_FINITE, Rule.OTHER)
+RULES = (EndingRule.DISRUPTION, EndingRule.CONFIGURATION, EndingRule.NOT_FINITE, EndingRule.OTHER)
 """Rules by their index in the podFailurePolicy (`jobs.failure_rules`)."""
 
 MATCHED = re.compile(r"(exit code (?P<code>\d+) )?matching FailJob rule at index (?P<index>\d+)$")
@@ -89,7 +89,7 @@ def _state(job: Object, seen: Seen, now: datetime) -> WorkloadState:
     phase = _phase(job, pods)
     rule, exit_code = _failure(status.get("conditions", ()))
     if any(pod.get("status", {}).get("reason") == DEADLINE_EXCEEDED for pod in own):
-        rule = Rule.DEADLINE
+        rule = EndingRule.DEADLINE
     return WorkloadState(
         phase=phase,
         pods=pods,
@@ -129,7 +129,7 @@ def _phase_of(pods: Collection[Pod]) -> Phase:
     return Phase.RUNNING if Phase.RUNNING in phases else Phase.PENDING
 
 
-def _failure(conditions: Iterable[Object]) -> tuple[Rule | None, int | None]:
+def _failure(conditions: Iterable[Object]) -> tuple[EndingRule | None, int | None]:
     """The rule that failed the Job and the exit code that matched, by its condition.
 
     The message ends with "failed with exit code C matching FailJob rule at index N". A Job whose
@@ -141,10 +141,10 @@ def _failure(conditions: Iterable[Object]) -> tuple[Rule | None, int | None]:
         if condition["type"] not in ("FailureTarget", "Failed"):
             continue
         if condition.get("reason") == DEADLINE_EXCEEDED:
-            return Rule.DEADLINE, None
+            return EndingRule.DEADLINE, None
         match = MATCHED.search(condition.get("message", ""))
         if match and int(match["index"]) < len(RULES):
-            rule = Rule.DISRUPTION if preempted else RULES[int(match["index"])]
+            rule = EndingRule.DISRUPTION if preempted else RULES[int(match["index"])]
             return rule, int(match["code"]) if match["code"] else None
     return None, None
 

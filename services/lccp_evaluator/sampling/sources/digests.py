@@ -41,7 +41,7 @@ class KeptDigest(Contract):
         )
 
 
-class Digests(StoreObject):
+class FileDigests(StoreObject):
     """`samples/files.json`: digests of the files of probes, by absolute path."""
 
     files: Annotated[dict[str, KeptDigest], Field(description="By absolute path.")] = {}
@@ -50,8 +50,8 @@ class Digests(StoreObject):
 class KnownDigests:
     """Digests of files: those that are kept, and those that were computed since (`new`)."""
 
-    def __init__(self, kept: Digests | None = None) -> None:
-        self._kept = dict((kept or Digests()).files)
+    def __init__(self, kept: FileDigests | None = None) -> None:
+        self._kept = dict((kept or FileDigests()).files)
         self._read: dict[Path, str] = {}
         self.new = False
 
@@ -61,9 +61,9 @@ class KnownDigests:
             self._read[file] = self._known(file) or self._computed(file)
         return self._read[file]
 
-    def document(self) -> Digests:
+    def document(self) -> FileDigests:
         """All that is worth keeping."""
-        return Digests(files=self._kept)
+        return FileDigests(files=self._kept)
 
     def _known(self, file: Path) -> str | None:
         kept = self._kept.get(str(file.absolute()))

@@ -26,7 +26,7 @@ RECORDS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
-class Summary:
+class RecordsSummary:
     """The content of a folder of records."""
 
     records: int
@@ -57,7 +57,7 @@ def prepare(
     rules: Rules,
     folder: Path,
     alive: Callable[[], None] = lambda: None,
-) -> Summary:
+) -> RecordsSummary:
     """Tokenize the records of `read` into `folder`, and make it ready.
 
     Args:
@@ -151,7 +151,7 @@ class _Writer:
         self._ends.append(self._ends[-1] + len(record.ids))
         self._predicted_tokens += int(record.predicted.sum())
 
-    def close(self, left_out: int, template: str | None) -> Summary:
+    def close(self, left_out: int, template: str | None) -> RecordsSummary:
         self._tokens.close()
         self._predicted.close()
         (self._folder / "ends").write_bytes(np.array(self._ends[1:], dtype=np.int64).tobytes())
@@ -160,7 +160,7 @@ class _Writer:
             with (self._folder / name).open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         counts = self.records, left_out, self._predicted_tokens
-        summary = Summary(*counts, digest.hexdigest(), template)
+        summary = RecordsSummary(*counts, digest.hexdigest(), template)
         part = self._folder / f".{SUMMARY}.part"
         part.write_text(json.dumps(asdict(summary)))
         part.replace(self._folder / SUMMARY)
@@ -172,11 +172,11 @@ def is_ready(folder: Path) -> bool:
     return (folder / SUMMARY).is_file()
 
 
-class Records:
+class RecordFolder:
     """The records of a folder that is ready, mapped into memory."""
 
     def __init__(self, folder: Path) -> None:
-        self.summary = Summary(**json.loads((folder / SUMMARY).read_bytes()))
+        self.summary = RecordsSummary(**json.loads((folder / SUMMARY).read_bytes()))
         self._tokens = np.memmap(folder / "tokens", dtype=np.int32, mode="r")
         self._predicted = np.memmap(folder / "predicted", dtype=np.bool_, mode="r")
         self._ends = np.memmap(folder / "ends", dtype=np.int64, mode="r")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lccp_trainer.data.packing import Position
-from lccp_trainer.data.records.folder import Records
+from lccp_trainer.data.records.folder import RecordFolder
 from lccp_trainer.data.records.rows import Row
 from lccp_trainer.data.stream import Batch
 
@@ -17,7 +17,7 @@ PADDING = 0
 class RecordStream:
     """The rows of a fine-tuning, and rows of padding after them."""
 
-    records: Records
+    records: RecordFolder
     rows: list[Row]
     row_tokens: int
     names: tuple[str, ...] = ("records",)

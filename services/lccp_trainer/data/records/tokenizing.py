@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lccp_trainer.data.records.rendering import Passage
 
 
-class Tokenizer(Protocol):
+class PassageTokenizer(Protocol):
     """The methods used of a Hugging Face tokenizer."""
 
     eos_token_id: int | None
@@ -27,7 +27,7 @@ class Tokens:
     predicted: NDArray[np.bool_]
 
 
-def tokenized(passages: Sequence[Passage], tokenizer: Tokenizer) -> list[Tokens]:
+def tokenized(passages: Sequence[Passage], tokenizer: PassageTokenizer) -> list[Tokens]:
     """The tokens of each passage; it ends with an end-of-text token, which is predicted.
 
     A span's beginning and end are found by tokenizing the text up to them. The first token that

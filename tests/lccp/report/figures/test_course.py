@@ -12,14 +12,14 @@ from lccp.api.objects.policy import Policy
 from lccp.api.objects.verdict import Verdict
 from lccp.probes import corpus_ppl, niah
 from lccp.probes.heads import retrieval_heads
-from lccp.probes.probe import Course
+from lccp.probes.probe import SignalCurves
 from lccp.report.figures.course import SignalLine, course, log_law
 from lccp.report.figures.style import TokenAxis
 
 MILLIONS = [report.tokens / 1e6 for report in REPORTS]
-NIAH_COURSE = next(chart for chart in niah.PROBE.charts if isinstance(chart, Course))
+NIAH_COURSE = next(chart for chart in niah.PROBE.charts if isinstance(chart, SignalCurves))
 LOST = niah.PROBE.charts[-1]
-HEADS = next(chart for chart in retrieval_heads.PROBE.charts if isinstance(chart, Course))
+HEADS = next(chart for chart in retrieval_heads.PROBE.charts if isinstance(chart, SignalCurves))
 
 
 @pytest.fixture(scope="module")
@@ -65,14 +65,14 @@ def test_how_far_the_middle_is_lost_is_drawn_in_nats_with_its_interval(verdict: 
 @pytest.mark.parametrize("panels", [1, 2, 3])
 def test_the_shades_legend_lies_below_the_title_of_the_axis(panels: int, verdict: Verdict) -> None:
     """In pixels, however many panels the figure has; the plot's area is what margins leave."""
-    chart = Course("", "", (("niah_ppl",),) * panels)
+    chart = SignalCurves("", "", (("niah_ppl",),) * panels)
     figure = course(chart, lines(), verdict)
     assert figure is not None
     area = figure.layout.height - figure.layout.margin.t - figure.layout.margin.b
     assert -figure.layout.legend2.y * area >= 45
 
 
-CORPUS_COURSE = next(chart for chart in corpus_ppl.PROBE.charts if isinstance(chart, Course))
+CORPUS_COURSE = next(chart for chart in corpus_ppl.PROBE.charts if isinstance(chart, SignalCurves))
 
 
 def a_corpus(tokens: Sequence[int]) -> dict[str, SignalLine]:

@@ -6,11 +6,11 @@ from drawn import lines
 
 from lccp.api.objects.verdict import Verdict
 from lccp.probes import niah
-from lccp.probes.probe import Course
+from lccp.probes.probe import SignalCurves
 from lccp.report.figures.course import course
 from lccp.report.states import phases
 
-NIAH_COURSE = next(chart for chart in niah.PROBE.charts if isinstance(chart, Course))
+NIAH_COURSE = next(chart for chart in niah.PROBE.charts if isinstance(chart, SignalCurves))
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import a_branch
 import a_run
 import pytest
 
-from lccp.probes.probe import Course
+from lccp.probes.probe import SignalCurves
 from lccp.probes.registry import PROBES
 from lccp.report.judged import verdict_of
 from lccp.report.load import RunData
@@ -29,7 +29,7 @@ def test_the_gain_comes_after_the_first_chart_and_the_training_last(
 
 @pytest.mark.slow
 def test_without_arrays_beside_the_reports_the_courses_are_left(plain: RunData) -> None:
-    first, *others = (c.title for c in PROBES["niah"].charts if isinstance(c, Course))
+    first, *others = (c.title for c in PROBES["niah"].charts if isinstance(c, SignalCurves))
 
     assert titles(plain) == [first, "Gain per horizon", *others, "Training"]
 

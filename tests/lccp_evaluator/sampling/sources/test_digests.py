@@ -9,7 +9,7 @@ import pytest
 
 from lccp.api.objects.manifest import FileRecord
 from lccp_evaluator.sampling.sources import digests
-from lccp_evaluator.sampling.sources.digests import Digests, KnownDigests
+from lccp_evaluator.sampling.sources.digests import FileDigests, KnownDigests
 
 TEXT = "a text of some length"
 OTHER = TEXT[::-1]
@@ -41,12 +41,12 @@ def digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def kept(file: Path) -> Digests:
+def kept(file: Path) -> FileDigests:
     """What an evaluation keeps of the file, as the next one finds it."""
     known = KnownDigests()
     known.of(file)
     assert known.new
-    return Digests.from_json(known.document().to_json(), "files.json")
+    return FileDigests.from_json(known.document().to_json(), "files.json")
 
 
 def test_an_unchanged_file_is_read_once(file: Path, read: list[Path]) -> None:

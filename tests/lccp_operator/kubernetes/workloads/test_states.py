@@ -13,7 +13,7 @@ from lccp_operator.kubernetes.workloads.states import states
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.purge import Purge
-from lccp_operator.workloads.state import Phase, Rule, SavedState, WorkloadState
+from lccp_operator.workloads.state import EndingRule, Phase, SavedState, WorkloadState
 from lccp_operator.workloads.training import Training
 
 
@@ -111,16 +111,16 @@ def test_a_phase_is_that_of_the_job_and_its_pods(
 
 RULE = "Container trainer for pod x failed with exit code 64 matching FailJob rule at index {}"
 RULES = {
-    "disruption": ({"Failed": "PodFailurePolicy"}, RULE.format(0), Rule.DISRUPTION),
-    "configuration": ({"Failed": "PodFailurePolicy"}, RULE.format(1), Rule.CONFIGURATION),
-    "not finite": ({"FailureTarget": "PodFailurePolicy"}, RULE.format(2), Rule.NOT_FINITE),
-    "the rest": ({"Failed": "PodFailurePolicy"}, RULE.format(3), Rule.OTHER),
+    "disruption": ({"Failed": "PodFailurePolicy"}, RULE.format(0), EndingRule.DISRUPTION),
+    "configuration": ({"Failed": "PodFailurePolicy"}, RULE.format(1), EndingRule.CONFIGURATION),
+    "not finite": ({"FailureTarget": "PodFailurePolicy"}, RULE.format(2), EndingRule.NOT_FINITE),
+    "the rest": ({"Failed": "PodFailurePolicy"}, RULE.format(3), EndingRule.OTHER),
     "the rest, since a queue took its pods away": (
         {"Suspended": "JobSuspended", "Failed": "PodFailurePolicy"},
-        *(RULE.format(3), Rule.DISRUPTION),
+        *(RULE.format(3), EndingRule.DISRUPTION),
     ),
     "one that is not ours": ({"Failed": "PodFailurePolicy"}, RULE.format(9), None),
-    "deadline": ({"Failed": "DeadlineExceeded"}, "", Rule.DEADLINE),
+    "deadline": ({"Failed": "DeadlineExceeded"}, "", EndingRule.DEADLINE),
     "no rule": ({"Failed": "BackoffLimitExceeded"}, "", None),
     "no failure": ({"Complete": "CompletionsReached"}, RULE.format(1), None),
 }
@@ -128,7 +128,7 @@ RULES = {
 
 @pytest.mark.parametrize(("conditions", "message", "rule"), RULES.values(), ids=RULES.keys())
 def test_the_rule_that_matched_is_read(
-    conditions: dict[str, str], message: str, rule: Rule | None
+    conditions: dict[str, str], message: str, rule: EndingRule | None
 ) -> None:
     assert state(a_job(conditions=conditions, message=message)).rule is rule
 
@@ -303,7 +303,7 @@ def test_a_pod_that_its_node_ended_tells_why() -> None:
 def test_the_deadline_of_a_pod_is_one_of_its_workload() -> None:
     failed = {"Failed": "PodFailurePolicy"}
     pod = a_pod("Failed", containerStatuses=[terminated(75)], reason="DeadlineExceeded")
-    assert state(a_job(conditions=failed, message=RULE.format(3)), pod).rule is Rule.DEADLINE
+    assert state(a_job(conditions=failed, message=RULE.format(3)), pod).rule is EndingRule.DEADLINE
 
 
 def before(name: str, state: Object, phase: str) -> Object:

@@ -5,7 +5,7 @@ import pytest
 from chat import byte_tokenizer
 
 from lccp.contract.errors import InvalidInput
-from lccp_trainer.data.records.folder import Records, Rules, Summary, is_ready, prepare
+from lccp_trainer.data.records.folder import RecordFolder, RecordsSummary, Rules, is_ready, prepare
 from lccp_trainer.data.records.reading import Completion, Read, Unusable
 
 TOKENIZER = byte_tokenizer()
@@ -17,7 +17,7 @@ def records(count: int) -> Iterator[Read]:
         yield f"line {number}", Completion("the question " * (number % 3), f"answer {number}")
 
 
-def prepared(folder: Path, read: Iterator[Read], left_out_max: int = 0) -> Summary:
+def prepared(folder: Path, read: Iterator[Read], left_out_max: int = 0) -> RecordsSummary:
     rules = Rules(template=None, row_tokens=ROW, left_out_max=left_out_max, where="sft.path")
     return prepare(read, TOKENIZER, rules, folder)
 
@@ -26,7 +26,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     folder = tmp_path / "records"
     summary = prepared(folder, records(600))
     assert is_ready(folder)
-    opened = Records(folder)
+    opened = RecordFolder(folder)
     assert opened.summary == summary
     assert (summary.records, summary.left_out) == (600, 0)
     for number in (0, 1, 599):

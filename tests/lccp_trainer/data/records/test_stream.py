@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from chat import byte_tokenizer
 
-from lccp_trainer.data.records.folder import Records, Rules, Summary, prepare
+from lccp_trainer.data.records.folder import RecordFolder, RecordsSummary, Rules, prepare
 from lccp_trainer.data.records.reading import Completion, Read
 from lccp_trainer.data.records.rows import planned_rows
 from lccp_trainer.data.records.stream import RecordStream
@@ -23,14 +23,14 @@ def records(count: int) -> Iterator[Read]:
         yield f"line {number}", Completion("the question " * (number % 3), f"answer {number}")
 
 
-def prepared(folder: Path, read: Iterator[Read], left_out_max: int = 0) -> Summary:
+def prepared(folder: Path, read: Iterator[Read], left_out_max: int = 0) -> RecordsSummary:
     rules = Rules(template=None, row_tokens=ROW, left_out_max=left_out_max, where="sft.path")
     return prepare(read, TOKENIZER, rules, folder)
 
 
 def test_the_batches_hold_every_record_once_an_epoch_and_then_padding(tmp_path: Path) -> None:
     prepared(tmp_path / "records", records(50))
-    opened = Records(tmp_path / "records")
+    opened = RecordFolder(tmp_path / "records")
     rows = planned_rows(opened.lengths.tolist(), ROW, epochs=2, seed=0)
     stream = RecordStream(opened, rows, ROW)
     position, seen = stream.start(), []
@@ -54,7 +54,7 @@ def test_the_batches_hold_every_record_once_an_epoch_and_then_padding(tmp_path: 
 
 def test_a_batch_follows_from_its_position_alone(tmp_path: Path) -> None:
     prepared(tmp_path / "records", records(50))
-    opened = Records(tmp_path / "records")
+    opened = RecordFolder(tmp_path / "records")
     rows = planned_rows(opened.lengths.tolist(), ROW, epochs=1, seed=0)
     stream = RecordStream(opened, rows, ROW)
     _, position = stream.next_batch(stream.start(), 3)
