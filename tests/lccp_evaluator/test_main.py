@@ -415,6 +415,7 @@ def test_a_store_that_refuses_is_no_fault_of_the_run(world, monkeypatch):
     assert world.failure(10_000).cause is Cause.STORE_REFUSED
 
 
+@pytest.mark.long
 def test_the_process_ends_on_sigterm_and_leaves_nothing_half_written(world):
     world.checkpoint(10_000)
     many = NIAH | {"haystacks": 40, "depthsPercent": list(range(0, 100, 5))}

@@ -235,6 +235,7 @@ def test_the_choice_of_keys_shows_its_progress(models: Path, tmp_path: Path) -> 
     assert told == []
 
 
+@pytest.mark.long
 def test_a_model_of_experts_is_shared_where_one_process_has_too_little_memory(
     models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

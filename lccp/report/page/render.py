@@ -1,5 +1,6 @@
 """Assembles the page and writes it."""
 
+import errno
 import json
 import os
 import tempfile
@@ -38,13 +39,18 @@ def render(data: RunData) -> str:
 
 
 def write_report(data: RunData, path: Path) -> Path:
-    """Write the page to `path` atomically: a reader sees the old page or the new one, complete."""
-    page = render(data)
+    """Write the page to `path` atomically: a reader sees the old page or the new one, complete.
+
+    Raises:
+        OSError: `path` can't be written. No figure is drawn for a folder that takes no file.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page)
+            file.write(render(data))
         os.chmod(part, 0o644)
         os.replace(part, path)
     except BaseException:

@@ -37,7 +37,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return ["watch", "checkpoints", "--out", "out", "--probes", "probes.yaml", *BAND]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_watch_tells_each_checkpoint_and_ends_with_the_verdict(
     lccp: Lccp, asked: list[str]
 ) -> None:
@@ -82,7 +82,7 @@ def watching(asked: list[str]) -> Iterator["subprocess.Popen[str]"]:
         process.kill()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_a_watch_with_the_verdict(
     watching: "subprocess.Popen[str]", number: signal.Signals

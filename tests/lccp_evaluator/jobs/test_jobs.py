@@ -70,7 +70,7 @@ def test_a_process_that_dies_costs_its_own_checkpoint_only_and_a_later_call_meas
     assert [one.tokens for one in series.reports()] == [1, 2, 3]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_who_stops_listening_ends_all_processes(
     tmp_path: Path, checkpoints: list[CheckpointDirectory]
 ) -> None:
@@ -82,7 +82,7 @@ def test_who_stops_listening_ends_all_processes(
     assert job.process.poll() is not None
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_checkpoint_that_is_wrong_is_a_failure_and_the_next_one_is_the_first(
     tmp_path: Path,
 ) -> None:

@@ -75,6 +75,7 @@ pathlib.Path(os.environ["LCCP_SIGNALS"]).write_text(json.dumps({"signals": [sign
 """
 
 
+@pytest.mark.long
 def test_an_external_suite_measures_checkpoints_and_the_verdict_shows_its_signals(
     laptop: Laptop,
 ) -> None:
@@ -297,6 +298,7 @@ def test_a_second_signal_ends_a_trainer_that_does_not_listen(
     assert laptop.processes() == []
 
 
+@pytest.mark.long
 def test_a_killed_engine_leaves_no_process_and_the_same_command_resumes(
     laptop: Laptop, engines: Engines
 ) -> None:

@@ -210,7 +210,7 @@ class RunLife(RuleBasedStateMachine):
         return objects, list(self.world.started), deleting
 
 
-TestRunLife = RunLife.TestCase
+TestRunLife = pytest.mark.long(RunLife.TestCase)
 TestRunLife.settings = settings(
     max_examples=50,
     stateful_step_count=40,

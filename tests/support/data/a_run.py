@@ -256,12 +256,15 @@ def policy() -> Policy:
 
 def verdict(of: Iterable[EvaluationReport] | None = None) -> Verdict:
     """The verdict that the rules give on the fixture's reports (all of them by default)."""
-    return _judged() if of is None else judge(tuple(of), policy())
+    given = reports() if of is None else tuple(of)
+    if all(one is report(one.tokens) for one in given):
+        return _judged(tuple(one.tokens for one in given))
+    return judge(given, policy())
 
 
 @cache
-def _judged() -> Verdict:
-    return judge(reports(), policy())
+def _judged(checkpoints: tuple[int, ...]) -> Verdict:
+    return judge(reports(checkpoints), policy())
 
 
 def verdict_with_own_min_gain(min_gain: float) -> Verdict:

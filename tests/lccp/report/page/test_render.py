@@ -80,3 +80,16 @@ def test_writing_replaces_the_page_whole(plain: RunData, tmp_path: Path) -> None
     write_report(plain, path)
     assert path.read_bytes() == first
     assert [file.name for file in path.parent.iterdir()] == ["report.html"]
+
+
+def test_no_figure_is_drawn_for_a_place_that_takes_no_page(
+    plain: RunData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[RunData] = []
+    monkeypatch.setattr("lccp.report.page.render.render", drawn.append)
+    (tmp_path / "file").touch()
+
+    for place in (tmp_path, tmp_path / "file" / "page.html"):
+        with pytest.raises(OSError, match=re.escape(str(place.parent))):
+            write_report(plain, place)
+    assert drawn == []

@@ -177,6 +177,7 @@ def test_slow_down_and_hang_up_are_ridden_out_too(
     assert faulty_store.get("a") == b"1"
 
 
+@pytest.mark.long
 def test_an_upload_may_be_slow_as_long_as_it_moves(
     seaweedfs: SeaweedFS, proxy: FaultyProxy, keys_directory: Path, prefix: str, local: Path
 ) -> None:

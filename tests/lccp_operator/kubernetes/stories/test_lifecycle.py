@@ -65,6 +65,7 @@ def test_a_run_is_trained_evaluated_and_succeeds(
     assert operator.metric("lccp_reconcile_errors_total") == 0
 
 
+@pytest.mark.long
 def test_an_external_suite_evaluates_beside_the_probes_and_its_failure_is_told(
     namespace: Namespace, jobs: JobPlayer
 ) -> None:
@@ -234,6 +235,7 @@ def test_artifacts_are_purged_before_the_run_goes(namespace: Namespace, jobs: Jo
     assert "ArtifactsPurged" in namespace.events("tiny")
 
 
+@pytest.mark.long
 def test_a_purge_that_does_not_end_lets_go_of_the_run(
     namespace: Namespace, jobs: JobPlayer
 ) -> None:

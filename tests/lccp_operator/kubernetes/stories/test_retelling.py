@@ -31,6 +31,7 @@ def substance(event: Object) -> Object:
     return event | {"metadata": kept}
 
 
+@pytest.mark.long
 def test_the_next_operator_tells_what_the_last_one_could_not(
     namespace: Namespace, jobs: JobPlayer, operator: OperatorProcess
 ) -> None:
