@@ -87,7 +87,7 @@ class Jobs:
         """What happens to which checkpoint, as it happens; the last is a report or a failure.
 
         Until there is a report, one is measured alone. Closing the iterator ends all processes.
-        Raises what `Series.evaluate` does, except Conflict.
+        Raises what `EvaluationSeries.evaluate` does, except Conflict.
         """
         waiting = deque(checkpoints)
         try:
