@@ -27,7 +27,7 @@ test-long: environment ## run the long stories, of several processes and servers
 test-fast: environment ## run the quick ones: no server, and hardly a fifth of a second each
 	$(BIN)/python -m pytest --ignore=tests/e2e $(WORKERS) -m "not slow" $(PYTEST)
 
-coverage: ## run make test, and report what it covers: 90 % of lccp, cli and operator, or it fails
+coverage: ## run make test, and report what its own processes cover: 90 % of lccp, cli and operator, or it fails
 	$(MAKE) test PYTEST="--cov --cov-report= $(PYTEST)"
 	$(BIN)/coverage report --format=markdown --skip-covered >coverage.md
 	for part in lccp cli operator; do $(BIN)/coverage report --include="$$part/*" --fail-under=90 | tail -n 1 || exit 1; done
