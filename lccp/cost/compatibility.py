@@ -22,8 +22,14 @@ DERIVED = {
     "gradient_accumulation_steps": "training.globalBatchTokens",
     "optimizer": "training.optimizer",
     "scheduler": "training.schedule",
+    "gradient_clipping": "training.gradientClipping",
     "fp16": "training.precision",
+    "bf16": "training.precision",
+    "amp": "training.precision",
+    "torch_autocast": "training.precision",
+    "data_types": "training.precision",
     "zero_optimization.stage": f"{FIELD}.zeroStage",
+    "zero_optimization.offload_optimizer.device": f"{FIELD}.offloadOptimizer",
     "expert_parallel": f"{FIELD}.expertParallelSize",
     "sequence_parallel_size": f"{FIELD}.sequenceParallelSize",
 }
@@ -92,12 +98,11 @@ def _deepspeed(training: TrainingSpec) -> Iterator[str]:
     for setting, field in DERIVED.items():
         if _at(asked.config, setting.split(".")) is not None:
             yield f"{FIELD}.config.{setting}: {field} gives this: remove it here"
-    for part in ("offload_optimizer", "offload_param"):
-        if _at(asked.config, ["zero_optimization", part, "device"]) == "nvme":
-            yield (
-                f"{FIELD}.config.zero_optimization.{part}.device: nvme is not supported: "
-                "state on it would be left out of what a run resumes from"
-            )
+    if _at(asked.config, ["zero_optimization", "offload_param", "device"]) == "nvme":
+        yield (
+            f"{FIELD}.config.zero_optimization.offload_param.device: nvme is not supported: "
+            "state on it would be left out of what a run resumes from"
+        )
 
 
 def _attention(spec: LCCPRunSpec, config: Mapping[str, Any]) -> Iterator[str]:

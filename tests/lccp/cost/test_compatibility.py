@@ -56,6 +56,22 @@ def deepspeed(**fields: Any) -> dict[str, Any]:
         (deepspeed(config={"optimizer": {}}), "config.optimizer: training.optimizer gives this"),
         (deepspeed(config={"zero_optimization": {"stage": 2}}), "config.zero_optimization.stage: "),
         (
+            deepspeed(config={"gradient_clipping": 0}),
+            "config.gradient_clipping: training.gradientClipping gives this: remove it here",
+        ),
+        (
+            deepspeed(config={"bf16": {"bf16_optimizer_states": True}}),
+            "config.bf16: training.precision gives this",
+        ),
+        (
+            deepspeed(config={"data_types": {"grad_accum_dtype": "bf16"}}),
+            "config.data_types: training.precision gives this",
+        ),
+        (
+            deepspeed(config={"zero_optimization": {"offload_optimizer": {"device": "cpu"}}}),
+            "config.zero_optimization.offload_optimizer.device: .*offloadOptimizer gives this",
+        ),
+        (
             deepspeed(config={"zero_optimization": {"offload_param": {"device": "nvme"}}}),
             "config.zero_optimization.offload_param.device: nvme",
         ),
