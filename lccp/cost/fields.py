@@ -23,8 +23,9 @@ def integer(
     return value
 
 
-def zero_elements(training: TrainingSpec, setting: str, default: int) -> int:
-    """A number of elements among the settings of ZeRO in `deepspeed.config`; else `default`."""
+def zero_number(training: TrainingSpec, setting: str, default: int) -> int:
+    """A number or switch (0 or 1) among the settings of ZeRO in `deepspeed.config`; else
+    `default`."""
     settings = training.deepspeed.config.get("zero_optimization")
     found = settings.get(setting) if isinstance(settings, Mapping) else None
     if isinstance(found, int) or (isinstance(found, float) and isfinite(found)):

@@ -1,7 +1,7 @@
 """Memory that one process of a training holds at its peak, by purpose.
 
-Two moments decide: the end of a forward pass, when everything that the backward pass needs is kept,
-and the step of the optimizer, when gradients are flattened for it. What each holds was found in
+Two moments decide: the beginning of a backward pass, when everything that it needs is kept, and the
+step of the optimizer, when gradients are flattened for it. What each holds was found in
 DeepSpeed 0.19's ZeRO optimizers; `benchmarks/memory.py` compares it with real processes.
 """
 
@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 from lccp.api.run import LCCPRun
 from lccp.cost.architecture import Architecture, FeedForward
-from lccp.cost.fields import zero_elements
+from lccp.cost.fields import zero_number
 from lccp.cost.layout import Layout
 
 CHUNK_LOGITS = 2**25
@@ -20,8 +20,8 @@ TILE_ELEMENTS = 2**28
 that exist at once where activations are computed again; the trainer uses this value."""
 BUCKET_ELEMENTS = 500_000_000
 """Gradients that DeepSpeed reduces at once by default; a device holds the buffer, full or not."""
-LIVE_ELEMENTS = 1_000_000_000
-"""Parameters that ZeRO-3 keeps gathered for another use, by default."""
+LIVE_ELEMENTS = SUB_GROUP_ELEMENTS = 1_000_000_000
+"""Parameters that ZeRO-3 keeps gathered, and that its optimizer updates at once, by default."""
 WEIGHT_BYTES = {"BF16": 2, "FP32": 4}
 FP32_BYTES = 4
 """Of accumulated gradients, of the optimizer's copy of the weights, of each moment."""
@@ -46,7 +46,10 @@ class TrainingSettings:
     branch_tokens: int = 0
     """Of all its branches, in addition."""
     bucket_elements: int = BUCKET_ELEMENTS
+    overlapping: bool = False
+    """Whether a bucket fills while another one is reduced."""
     live_elements: int = LIVE_ELEMENTS
+    sub_group_elements: int = SUB_GROUP_ELEMENTS
 
     @classmethod
     def of(cls, run: LCCPRun) -> Self:
@@ -65,8 +68,10 @@ class TrainingSettings:
             precision=training.precision,
             activation_checkpointing=training.activation_checkpointing,
             branch_tokens=run.spec.branch_tokens,
-            bucket_elements=zero_elements(training, "reduce_bucket_size", BUCKET_ELEMENTS),
-            live_elements=zero_elements(training, "stage3_max_live_parameters", LIVE_ELEMENTS),
+            bucket_elements=zero_number(training, "reduce_bucket_size", BUCKET_ELEMENTS),
+            overlapping=zero_number(training, "overlap_comm", 0) > 0,
+            live_elements=zero_number(training, "stage3_max_live_parameters", LIVE_ELEMENTS),
+            sub_group_elements=zero_number(training, "sub_group_size", SUB_GROUP_ELEMENTS),
         )
 
     @property
@@ -103,9 +108,9 @@ class Memory:
     def of(cls, model: Architecture, training: TrainingSettings) -> Self:
         """By ZeRO stage (Rajbhandari et al., arXiv 1910.02054, section 5)."""
         held = _Held(model, training)
-        forward = (held.standing, held.activations, held.gathered)
+        backward = (held.standing, held.activations, held.exchanged)
         step = (held.gradients, 0, held.working)
-        gradients, activations, buffers = max(forward, step, key=sum)
+        gradients, activations, buffers = max(backward, step, key=sum)
         return cls(
             weights=held.weights,
             gradients=gradients,
@@ -153,11 +158,8 @@ class _Held:
     @property
     def standing(self) -> int:
         """Gradients that are held during another forward pass."""
-        if self._training.offload_optimizer:
-            return 0
-        if self._stage == 3:
-            return FP32_BYTES * self._part
-        return self.gradients if self._training.accumulation_steps > 1 else 0
+        kept = self._stage == 3 or self._training.accumulation_steps > 1
+        return self.gradients if kept else 0
 
     @property
     def gradients(self) -> int:
@@ -167,29 +169,29 @@ class _Held:
         return FP32_BYTES * (self._part if self._stage >= 2 else self._own)
 
     @property
-    def gathered(self) -> int:
-        """During a forward pass of ZeRO-3: gathered weights, and the bucket that is kept.
-
-        A block of experts is gathered as one.
-        """
+    def exchanged(self) -> int:
+        """When a backward pass begins: buckets, and what ZeRO-3 gathered, experts as one block."""
         if self._stage < 3:
-            return 0
+            return self._buckets if self._stage else 0
         live = max(min(self._partitioned, self._training.live_elements), self._block)
-        return self._training.element_bytes * (live + self._bucket)
+        return self._training.element_bytes * live + self._buckets
 
     @property
     def working(self) -> int:
-        """During the optimizer's step: flat gradients and square roots; below ZeRO-3, also a
-        list."""
+        """During the optimizer's step: flat gradients, square roots; below ZeRO-3, also a list."""
         if self._stage == 0 or self._training.offload_optimizer:
             return 0
         if self._stage == 3:
-            return 2 * FP32_BYTES * self._part + self._training.element_bytes * self._bucket
+            together = min(self._part, self._training.sub_group_elements)
+            return 2 * FP32_BYTES * together + self._buckets
         return 3 * FP32_BYTES * self._part
 
     @property
-    def _bucket(self) -> int:
-        return min(self._partitioned, self._training.bucket_elements)
+    def _buckets(self) -> int:
+        """Gradients that are reduced at once; ZeRO-3 has only one bucket, ZeRO-1 adds up first."""
+        size = FP32_BYTES if self._stage == 1 else self._training.element_bytes
+        count = 2 if self._training.overlapping and self._stage < 3 else 1
+        return count * size * min(self._partitioned, self._training.bucket_elements)
 
 
 def is_tiled(block: FeedForward, training: TrainingSettings) -> bool:

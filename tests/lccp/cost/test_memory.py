@@ -46,7 +46,8 @@ def test_gradients_are_whole_below_stage_2(stage: int, each: float) -> None:
 def test_a_short_pass_leaves_the_peak_to_the_optimizer_s_step() -> None:
     short, long = memory(context_length=8), memory(context_length=8_192)
     assert short.activations == 0
-    assert short.buffers > long.buffers
+    assert (short.gradients, short.buffers) == (4 * N, 3 * N)
+    assert long.gradients == 0
     assert long.activations > short.total
 
 
@@ -147,3 +148,29 @@ def test_buckets_and_live_parameters_are_of_the_sizes_that_deepspeed_is_given(
         assert buffers(settings) == buffers({})
         less = buffers({}) - buffers({"zero_optimization": {setting: of_each[setting]}})
         assert less == 4 * smaller
+
+
+def buffers(config: dict[str, Any], **deepspeed: Any) -> int:
+    """Bytes of a process's buffers with these settings of ZeRO."""
+    settings = deepspeed | {"config": {"zero_optimization": config}}
+    run = planned(deepspeed=settings)
+    return Memory.of(Architecture.from_config(CONFIG), TrainingSettings.of(run)).buffers
+
+
+@pytest.mark.parametrize(("stage", "each"), [(1, 4), (2, 2)])
+def test_below_stage_3_a_bucket_of_gradients_is_held_beside_the_activations(
+    stage: int, each: int
+) -> None:
+    of_stage = {"zeroStage": stage, "offloadOptimizer": "CPU"}
+    assert buffers({}, **of_stage) == each * 500_000_000
+    assert buffers({"reduce_bucket_size": 1e6}, **of_stage) == each * 1_000_000
+    assert buffers({"overlap_comm": True}, **of_stage) == 2 * each * 500_000_000
+
+
+def test_stage_3_updates_a_sub_group_of_its_parameters_at_once() -> None:
+    alone = replace(TRAINING, layout=Layout(1), zero_stage=3, context_length=8, live_elements=0)
+
+    def of_sub_groups(size: int) -> int:
+        return Memory.of(MODEL, replace(alone, bucket_elements=0, sub_group_elements=size)).buffers
+
+    assert (of_sub_groups(10**9), of_sub_groups(N // 2)) == (8 * N, 4 * N)
