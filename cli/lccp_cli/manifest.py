@@ -36,8 +36,9 @@ def load_manifest(path: Path) -> LCCPRun:
 def check_files(run: LCCPRun, manifest: Path) -> None:
     """Raise InvalidInput, naming file and field, for the first path in `run` that is missing.
 
-    Of each file of documents, the first one must be readable too. Files in buckets and hubs are
-    checked when they are fetched; an attached run's checkpoints and their folder may appear later.
+    Documents must be readable too, as far as the trainer's check reads them. Files in buckets and
+    hubs are checked when they are fetched; an attached run's checkpoints and their folder may
+    appear later.
     """
     source = run.spec.model.source
     if remote_location(source) is None and run.spec.source is None:
@@ -63,7 +64,7 @@ def check_tokenizer(folder: Path, where: str) -> None:
 
 
 def _check_documents(run: LCCPRun, manifest: Path) -> None:
-    from lccp_trainer.data.documents import check_documents
+    from lccp_trainer.data.sources import check_documents
 
     data = run.spec.data
     for i, source in enumerate(data.sources if data else ()):

@@ -177,14 +177,14 @@ def test_a_wrong_store_is_one_sentence(
     assert contents(workplace) == before
 
 
-def test_a_broken_first_document_is_named_before_anything_starts(
+def test_a_broken_document_is_named_before_anything_starts(
     lccp: Lccp, manifest: Callable[..., Path], workplace: Path
 ) -> None:
     path = manifest()
-    Path("example/short.jsonl").write_text("The grass is green.\n")
+    Path("example/short.jsonl").write_text('{"text": "The grass"}\nThe grass is green.\n')
     before = contents(workplace)
     result = lccp("run", path)
-    refused(result, "spec.data.sources[1].path: example/short.jsonl, line 1: is not JSON")
+    refused(result, "spec.data.sources[1].path: example/short.jsonl, line 2: is not JSON")
     assert contents(workplace) == before
 
 

@@ -58,7 +58,7 @@ def _inputs(run: LCCPRun, folder: Path) -> Check:
         check_spec(run.spec, folder)
     except InvalidInput as error:
         return Check("model, data", False, "can't be trained", str(error))
-    return Check("model, data", True, "can be trained: layout, weights, first documents")
+    return Check("model, data", True, "can be trained: layout, weights, documents")
 
 
 def _accelerators(run: LCCPRun, found: Accelerators) -> Iterator[Check]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from lccp.api.spec.data import DataSource
 from lccp.contract.errors import InvalidInput
 from lccp.documents import files_below
 from lccp_trainer.data import tables
@@ -61,14 +60,6 @@ def read_documents(source: Form, file: Path) -> Iterator[Read]:
             raise InvalidInput(f"{file}: contains tokens, which are not read as text")
 
 
-def check_documents(source: DataSource, path: Path, where: str) -> None:
-    """Raise InvalidInput unless the first document of every file can be read."""
-    for file in files_of(path, where):
-        first = next(iter(read_documents(source, file)), None)
-        if isinstance(first, Unreadable):
-            raise InvalidInput(f"{where}.path: {first.place}: {first.reason}")
-
-
 def _json_lines(file: Path, text_field: str) -> Iterator[Read]:
     number = 0
     for number, line in enumerate(lines_of(file), start=1):
@@ -86,7 +77,7 @@ def _of_line(line: bytes, text_field: str, place: str) -> Read:
     if isinstance(found, str):
         return Unreadable(place, f"{found}; is the format right?")
     if text_field not in found:
-        return Unreadable(place, f'has no field "{text_field}": is textField right?')
+        return Unreadable(place, f'has no field "{text_field}"; is textField right?')
     return _checked(found[text_field], place, text_field)
 
 

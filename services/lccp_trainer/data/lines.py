@@ -28,10 +28,11 @@ SHOWN_CHARACTERS = 40
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A file or a document that can't be used: its place, and the reason."""
+    """A file or a document that can't be used."""
 
     place: str
     reason: str
+    """What is wrong; what would be right follows a colon, if only one thing would be."""
 
 
 def lines_of(file: Path) -> Iterator[bytes | Unreadable]:

@@ -41,10 +41,8 @@ class BadDocuments:
         if skipped < self.skipped_max:
             return
         more = f" ({skipped} before it were left out)" if skipped else ""
-        raise InvalidInput(
-            f"{where}.path: {found.place}: {found.reason}{more}: "
-            "correct it, or raise badDocumentsMax"
-        )
+        advice = "" if ": " in found.reason else ": correct it, or raise badDocumentsMax"
+        raise InvalidInput(f"{where}.path: {found.place}: {found.reason}{more}{advice}")
 
 
 NONE_LEFT_OUT = BadDocuments()

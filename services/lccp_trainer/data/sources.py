@@ -8,13 +8,16 @@ from pathlib import Path
 
 from lccp.api.spec.data import DataSource, DataSpec
 from lccp.contract.errors import InvalidInput
-from lccp_trainer.data.documents import check_documents
+from lccp_trainer.data.documents import files_of, read_documents
+from lccp_trainer.data.lines import Unreadable
 from lccp_trainer.data.prepare import is_ready, prepare
 from lccp_trainer.data.sharding import BadDocuments, Tokenizer
 from lccp_trainer.data.shards import TokenShards, read_index
 
 logger = logging.getLogger(__name__)
 
+CHECKED_CHARACTERS = 2**26
+"""Of a source's text, which its check reads in about a second."""
 TOLD_SECONDS = 10.0
 POLL_SECONDS = 0.1
 
@@ -32,11 +35,29 @@ class NodeGroup:
 
 
 def check_source(source: DataSource, path: Path, where: str, tokenizer_digest: str) -> None:
-    """Raise InvalidInput unless the source can be used, as far as the first documents show."""
+    """Raise InvalidInput unless the source can be used, as far as its check reads."""
     if source.format == "Tokens":
         _check_tokens(path, where, tokenizer_digest)
     else:
         check_documents(source, path, where)
+
+
+def check_documents(source: DataSource, path: Path, where: str) -> None:
+    """Raise InvalidInput unless the source's documents can be read.
+
+    The first one of every file is read, and as many others as have `CHECKED_CHARACTERS` in total.
+    """
+    bad, read = BadDocuments(source.bad_documents_max), 0
+    for file in files_of(path, where):
+        skipped = 0
+        for document in read_documents(source, file):
+            if isinstance(document, Unreadable):
+                bad.refuse(document, skipped, where)
+                skipped += 1
+            else:
+                read += len(document.text)
+            if read >= CHECKED_CHARACTERS:
+                break
 
 
 def token_folders(

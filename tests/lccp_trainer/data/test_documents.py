@@ -15,7 +15,6 @@ from lccp.api.spec.data import DataSource
 from lccp.contract.errors import InvalidInput
 from lccp_trainer.data.documents import (
     Document,
-    check_documents,
     files_of,
     read_documents,
 )
@@ -132,13 +131,6 @@ def test_a_table_without_the_column_names_those_that_it_has(tmp_path: Path) -> N
     (bad,) = read_documents(a_source(format="Parquet"), tmp_path / "a.parquet")
     assert isinstance(bad, Unreadable)
     assert bad.reason == 'has no column "text", but id, body: is textField right?'
-
-
-def test_the_first_document_of_every_file_is_checked(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_bytes(lines("good"))
-    (tmp_path / "README.md").write_text("# Not data\n")
-    with pytest.raises(InvalidInput, match=r"^data\.sources\[0\]\.path: .*README.md, line 1: is"):
-        check_documents(a_source(), tmp_path, WHERE)
 
 
 @pytest.mark.parametrize("name", ["nowhere", "empty"])

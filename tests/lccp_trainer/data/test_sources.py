@@ -11,6 +11,7 @@ from word_tokenizer import Words
 
 from lccp.api.spec.data import DataSpec
 from lccp.contract.errors import InvalidInput
+from lccp_trainer.data import sources
 from lccp_trainer.data.sources import NodeGroup, check_source, token_folders
 
 DIGEST = "digest"
@@ -76,11 +77,46 @@ def test_tokens_that_are_not_whole_are_refused(tmp_path: Path) -> None:
         check_source(source, tmp_path / "ready", "data.sources[1]", DIGEST)
 
 
-def test_text_is_checked_by_its_first_documents(tmp_path: Path) -> None:
-    source = a_data(tmp_path, textField="body").sources[1]
+GOOD, BAD = '{"text": "1 2 3"}\n', "no json\n"
 
-    with pytest.raises(InvalidInput, match='has no field "body"'):
-        check_source(source, tmp_path / "a.jsonl", "data.sources[1]", DIGEST)
+
+def check(folder: Path, **source: Any) -> None:
+    asked = a_data(folder.parent, **source).sources[1]
+    check_source(asked, folder, "data.sources[1]", DIGEST)
+
+
+def test_a_document_that_can_t_be_read_is_found_by_the_check(tmp_path: Path) -> None:
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    (folder / "a.jsonl").write_text(40 * GOOD + BAD)
+
+    with pytest.raises(
+        InvalidInput, match=r"^data\.sources\[1\]\.path: .*line 41: is not JSON.*badDocumentsMax$"
+    ):
+        check(folder)
+    check(folder, badDocumentsMax=1)
+
+
+def test_of_much_text_the_first_document_of_every_file_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "CHECKED_CHARACTERS", 10)
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    for name in ("a.jsonl", "b.jsonl"):
+        (folder / name).write_text(2 * GOOD + BAD)
+
+    check(folder)
+    (folder / "README.md").write_text("# Not data\n")
+    with pytest.raises(InvalidInput, match=r"README\.md, line 1: is not JSON"):
+        check(folder)
+
+
+def test_what_would_be_right_is_said_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_bytes(b"PAR1" + bytes(20))
+
+    with pytest.raises(InvalidInput, match=r"set format to Parquet, or write it as JSONL$"):
+        check(tmp_path / "a.parquet")
 
 
 def test_tokens_of_another_tokenizer_are_refused(tmp_path: Path) -> None:
