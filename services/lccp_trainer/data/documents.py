@@ -25,7 +25,8 @@ Read = Document | Unreadable
 def files_of(path: Path, where: str) -> list[Path]:
     """The file at `path`, or all files of the folder and of folders that it links to, sorted.
 
-    Hidden files are left out. Raises InvalidInput if there is none.
+    Hidden files are left out. Raises InvalidInput if there is none, or one that is read without
+    end, such as a pipe.
     """
     if path.is_file():
         return [path]
@@ -34,6 +35,9 @@ def files_of(path: Path, where: str) -> list[Path]:
     found = files_below(path)
     if not found:
         raise InvalidInput(f"{where}.path: the folder {path} contains no files")
+    for file in found:
+        if file.exists() and not file.is_file():
+            raise InvalidInput(f"{where}.path: {file} is a pipe, socket or device: remove it")
     return found
 
 
@@ -75,7 +79,7 @@ def _json_lines(file: Path, text_field: str) -> Iterator[Read]:
 def _of_line(line: bytes, text_field: str, place: str) -> Read:
     found = json_object(line)
     if isinstance(found, str):
-        return Unreadable(place, f"{found}; is the format right?")
+        return Unreadable(place, found if ": " in found else f"{found}; is the format right?")
     if text_field not in found:
         return Unreadable(place, f'has no field "{text_field}"; is textField right?')
     return _checked(found[text_field], place, text_field)

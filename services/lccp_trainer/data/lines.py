@@ -21,6 +21,7 @@ STRANGERS = {
     b"ARROW1": "is an Arrow file: set format to Arrow, or write it as JSONL",
     b"PK\x03\x04": "is a zip archive: extract it",
 }
+ARRAY = "begins a JSON array: write one object per line, without commas"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 HEAD_BYTES = 6
 SHOWN_CHARACTERS = 40
@@ -57,8 +58,10 @@ def json_object(line: bytes) -> dict[str, Any] | str:
     except UnicodeDecodeError as error:
         return f"is not UTF-8 text (byte 0x{line[error.start]:02x})"
     except (ValueError, RecursionError):
-        return "is not JSON"
-    return found if isinstance(found, dict) else "is not a JSON object"
+        return ARRAY if line.startswith(b"[") else "is not JSON"
+    if isinstance(found, dict):
+        return found
+    return ARRAY if isinstance(found, list) else "is not a JSON object"
 
 
 def text_fault(value: Any) -> str | None:

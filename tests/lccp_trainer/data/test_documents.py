@@ -4,6 +4,7 @@ import bz2
 import gzip
 import json
 import lzma
+import os
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,8 @@ FAULTS = {
     "no such field": (b'{"body": "x"}\n', 'line 1: has no field "text"'),
     "a number": (b'{"text": 3}\n', 'line 1: its field "text" holds 3 and no text'),
     "null": (b'{"text": null}\n', 'line 1: its field "text" holds null and no text'),
-    "a list": (b'["x"]\n', "line 1: is not a JSON object"),
+    "a list": (b'["x"]\n', "line 1: begins a JSON array: write one object per line"),
+    "a text": (b'"x"\n', "line 1: is not a JSON object; is the format right?"),
     "damaged gzip": (damaged_in_its_middle(gzip.compress(lines("x"))), "can't be read"),
     "cut gzip": (gzip.compress(lines("x" * 10_000))[:40], "can't be read"),
     "half a surrogate": (b'{"text": "\\ud800"}\n', "contains half of a surrogate pair"),
@@ -131,6 +133,13 @@ def test_a_table_without_the_column_names_those_that_it_has(tmp_path: Path) -> N
     (bad,) = read_documents(a_source(format="Parquet"), tmp_path / "a.parquet")
     assert isinstance(bad, Unreadable)
     assert bad.reason == 'has no column "text", but id, body: is textField right?'
+
+
+def test_a_pipe_among_the_files_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(lines("good"))
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InvalidInput, match=r"^data\.sources\[0\]\.path: .*/pipe is a pipe, socket"):
+        files_of(tmp_path, WHERE)
 
 
 @pytest.mark.parametrize("name", ["nowhere", "empty"])

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from lccp_trainer.data.lines import STRANGERS, Unreadable, json_object, lines_of, text_fault
+from lccp_trainer.data.lines import (
+    ARRAY,
+    STRANGERS,
+    Unreadable,
+    json_object,
+    lines_of,
+    text_fault,
+)
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress])
@@ -46,12 +53,14 @@ def test_a_file_of_another_kind_is_named_and_not_read(tmp_path: Path, mark: byte
     ("line", "found"),
     [
         (b'{"a": 1}', {"a": 1}),
-        (b"[1]", "is not a JSON object"),
+        (b"[1]", ARRAY),
+        (b"[\n", ARRAY),
+        (b'"a"', "is not a JSON object"),
         (b"{", "is not JSON"),
-        (b"[" * 100_000, "is not JSON"),
+        (b'{"a":' * 100_000, "is not JSON"),
         (b'{"a": "\xe9"}', "is not UTF-8 text (byte 0xe9)"),
     ],
-    ids=["object", "list", "broken", "too deep", "Latin-1"],
+    ids=["object", "list", "part of a list", "text", "broken", "too deep", "Latin-1"],
 )
 def test_a_line_is_an_object_or_says_what_is_wrong(line: bytes, found: object) -> None:
     assert json_object(line) == found

@@ -73,7 +73,8 @@ def test_what_follows_the_last_answer_is_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("document", "reason"),
     [
-        ([1], "is not a JSON object"),
+        ([1], "begins a JSON array: write one object per line"),
+        (1, "is not a JSON object"),
         ({"text": "t"}, "has neither messages, nor prompt and completion"),
         ({"prompt": "p"}, "has neither messages, nor prompt and completion"),
         ({"prompt": None, "completion": "c"}, "prompt holds null and no text"),
