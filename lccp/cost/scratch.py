@@ -18,10 +18,14 @@ def scratch_bytes(parameters: int, spec: LCCPRunSpec) -> int:
     return checkpoint + -(-parameters * STATE_BYTES // spec.topology.nodes)
 
 
-def refusal(parameters: int, spec: LCCPRunSpec) -> str | None:
-    """Why the first pod can't complete a save within its limit; None if it can."""
+def refusal(parameters: int, spec: LCCPRunSpec, tokens: int = 0) -> str | None:
+    """Why the first pod can't complete a save within its limit; None if it can.
+
+    Args:
+        tokens: bytes of tokens of text sources, where they are known.
+    """
     limit = spec.topology.resources.limits.get(EPHEMERAL_STORAGE)
-    needed = scratch_bytes(parameters, spec)
+    needed = scratch_bytes(parameters, spec) + tokens
     if limit is None or amount(limit) >= needed or _elsewhere(spec):
         return None
     return (

@@ -32,7 +32,7 @@ from lccp_trainer.records import Recorder
 from lccp_trainer.state.publish import Publisher, complete_tokens
 from lccp_trainer.state.resume import Resume, Rewind
 from lccp_trainer.state.saving import Saver
-from lccp_trainer.state.start import Start
+from lccp_trainer.state.start import Start, check_room
 from lccp_trainer.state.uploads import Uploader, patiently
 from lccp_trainer.stepping import Stepper
 from lccp_trainer.watchdog import Watchdog
@@ -137,6 +137,8 @@ def build(worker: Worker, connections: Connections) -> Parts:
     device = join_process_group(worker.spec, worker.local_rank)
     task = _task(worker, connections)
     spec, shape = task.spec, step_shape(task.spec)
+    if worker.sft is None and worker.rank == 0:
+        check_room(spec, task.directory, worker.scratch)
     if connections.reporter:
         accelerators = shape.layout.processes if device.type == "cuda" else 0
         connections.reporter.update(accelerators=accelerators)

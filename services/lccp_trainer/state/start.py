@@ -1,12 +1,19 @@
-"""Where an attempt begins: at its newest state, in a branch at the run's state, or afresh."""
+"""Where an attempt begins: at its newest state, in a branch at the run's state, or afresh; and
+whether its saves will have room."""
 
 import logging
+import shutil
 from collections.abc import Set
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+from lccp.api.run import LCCPRunSpec
 from lccp.contract.errors import InvalidInput
+from lccp.cost.architecture import Architecture
+from lccp.cost.scratch import GIBIBYTE, refusal, scratch_bytes
 from lccp.store.keys import BranchKeys
 from lccp_trainer.heartbeat import Reporter
+from lccp_trainer.model.source import read_config
 from lccp_trainer.objectives.task import Task
 from lccp_trainer.schedule import check_budget
 from lccp_trainer.state.progress import Point
@@ -90,3 +97,28 @@ class Start:
         if self.task.spec.evaluation.baseline:
             self.saver.checkpoint(point, self.saver.measured(point))
         return point
+
+
+def check_room(spec: LCCPRunSpec, directory: Path, scratch: Path) -> None:
+    """Raise InvalidInput if a checkpoint and this node's part of a state fit neither on the disk of
+    `scratch` nor, beside the tokens in it, within the limit of the pod.
+
+    Called once the tokens are there. The size of a model of unknown family is not known.
+
+    Args:
+        directory: of the model.
+    """
+    try:
+        parameters = Architecture.from_config(read_config(directory)).parameters
+    except InvalidInput:
+        return
+    needed, free = scratch_bytes(parameters, spec), shutil.disk_usage(scratch).free
+    if free < needed:
+        raise InvalidInput(
+            f"TMPDIR: {scratch.parent} has {free / GIBIBYTE:,.1f} GiB free, but a checkpoint and a "
+            f"node's part of a state take {needed / GIBIBYTE:,.1f} GiB before they are uploaded: "
+            "make room, or set it to a folder of a larger disk"
+        )
+    tokens = sum(file.stat().st_size for file in scratch.rglob("*.tokens"))
+    if (told := refusal(parameters, spec, tokens)) is not None:
+        raise InvalidInput(told)

@@ -1,5 +1,7 @@
 """Where an attempt begins."""
 
+import json
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,16 +9,21 @@ from typing import Any
 
 import a_run
 import pytest
+from planned import SMALL, manifest
 from saved import KEYS, a_point, a_saver
 
+from lccp.api.run import LCCPRun, LCCPRunSpec
 from lccp.contract.errors import InvalidInput
+from lccp.cost.architecture import Architecture
+from lccp.cost.scratch import scratch_bytes
 from lccp.store.file import FileStore
 from lccp.store.keys import TrainingKeys
 from lccp_trainer.state.progress import Point, StateProgress
 from lccp_trainer.state.resume import Resume, Resumed
-from lccp_trainer.state.start import Start
+from lccp_trainer.state.start import Start, check_room
 
 BRANCH = KEYS.branch(200)
+PARAMETERS = Architecture.from_config(SMALL).parameters
 STATE_KEY = r"default/run/state/000000000000200/manifest\.json"
 
 
@@ -96,3 +103,41 @@ def test_a_branch_makes_no_checkpoint_where_it_begins(tmp_path: Path) -> None:
     first = start(tmp_path, (), (), BRANCH, {KEYS: {200}}, extendable=False)
     first()
     assert first.saver.checkpoints == set()
+
+
+def limited_to(**limits: str) -> LCCPRunSpec:
+    document = manifest()
+    document["spec"]["topology"]["resources"] = {"limits": limits}
+    return LCCPRun.parse(document, "run").spec
+
+
+def check_scratch(folder: Path, spec: LCCPRunSpec, **config: Any) -> None:
+    (folder / "config.json").write_text(json.dumps(SMALL | config))
+    (folder / "scratch").mkdir(exist_ok=True)
+    check_room(spec, folder, folder / "scratch")
+
+
+def test_a_disk_that_a_save_does_not_fit_on_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needed = scratch_bytes(PARAMETERS, limited_to())
+    found = SimpleNamespace(free=needed)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: found)
+
+    check_scratch(tmp_path, limited_to())
+    found.free = needed - 1
+    with pytest.raises(InvalidInput, match=r"^TMPDIR: .* GiB free, .*: make room, or set it to"):
+        check_scratch(tmp_path, limited_to())
+    check_scratch(tmp_path, limited_to(), model_type="unknown")
+
+
+def test_the_limit_of_a_pod_must_hold_the_tokens_beside_a_save(tmp_path: Path) -> None:
+    limited = limited_to(**{"ephemeral-storage": str(scratch_bytes(PARAMETERS, limited_to()) + 8)})
+    tokens = tmp_path / "scratch" / "source-0" / "shard-00000.tokens"
+    tokens.parent.mkdir(parents=True)
+
+    tokens.write_bytes(bytes(8))
+    check_scratch(tmp_path, limited)
+    tokens.write_bytes(bytes(12))
+    with pytest.raises(InvalidInput, match=r"limits\.ephemeral-storage: \d+ is too small"):
+        check_scratch(tmp_path, limited)
