@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lccp.api.run import LCCPRunSpec
-from lccp.contract.errors import InvalidInput
+from lccp.contract.errors import InvalidInput, LccpError
 from lccp.cost.architecture import Architecture
 from lccp.cost.scratch import GIBIBYTE, refusal, scratch_bytes
 from lccp.store.keys import BranchKeys
@@ -100,13 +100,17 @@ class Start:
 
 
 def check_room(spec: LCCPRunSpec, directory: Path, scratch: Path) -> None:
-    """Raise InvalidInput if a checkpoint and this node's part of a state fit neither on the disk of
-    `scratch` nor, beside the tokens in it, within the limit of the pod.
+    """Raise unless a checkpoint and this node's part of a state fit where they wait for uploads.
 
     Called once the tokens are there. The size of a model of unknown family is not known.
 
     Args:
         directory: of the model.
+
+    Raises:
+        LccpError: they do not fit on the disk of `scratch`, which may have room again, or whose
+            node may not be the next attempt's.
+        InvalidInput: they do not fit, beside the tokens in `scratch`, within the limit of the pod.
     """
     try:
         parameters = Architecture.from_config(read_config(directory)).parameters
@@ -114,7 +118,7 @@ def check_room(spec: LCCPRunSpec, directory: Path, scratch: Path) -> None:
         return
     needed, free = scratch_bytes(parameters, spec), shutil.disk_usage(scratch).free
     if free < needed:
-        raise InvalidInput(
+        raise LccpError(
             f"TMPDIR: {scratch.parent} has {free / GIBIBYTE:,.1f} GiB free, but a checkpoint and a "
             f"node's part of a state take {needed / GIBIBYTE:,.1f} GiB before they are uploaded: "
             "make room, or set it to a folder of a larger disk"

@@ -13,7 +13,7 @@ from planned import SMALL, manifest
 from saved import KEYS, a_point, a_saver
 
 from lccp.api.run import LCCPRun, LCCPRunSpec
-from lccp.contract.errors import InvalidInput
+from lccp.contract.errors import InvalidInput, LccpError
 from lccp.cost.architecture import Architecture
 from lccp.cost.scratch import scratch_bytes
 from lccp.store.file import FileStore
@@ -126,8 +126,11 @@ def test_a_disk_that_a_save_does_not_fit_on_is_refused(
 
     check_scratch(tmp_path, limited_to())
     found.free = needed - 1
-    with pytest.raises(InvalidInput, match=r"^TMPDIR: .* GiB free, .*: make room, or set it to"):
+    with pytest.raises(
+        LccpError, match=r"^TMPDIR: .* GiB free, .*: make room, or set it to"
+    ) as told:
         check_scratch(tmp_path, limited_to())
+    assert not isinstance(told.value, InvalidInput), "a full disk would fail the run for good"
     check_scratch(tmp_path, limited_to(), model_type="unknown")
 
 
