@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from lccp.api.invocation import StoreConfig
-from lccp.contract.errors import Conflict, InvalidInput, StoreRefused
+from lccp.contract.errors import Conflict, InvalidInput, LccpError, StoreRefused
 from lccp.store.file import FileStore
 from lccp.store.port import Store
 from lccp.store.s3.client import Patience
@@ -45,9 +45,18 @@ def open_store(
 def probe(store: Store, below: str = "") -> None:
     """Write an object under the prefix `below`, conditionally too, and delete it.
 
-    Raises StoreRefused if the store is read-only, or does not support conditional writes.
+    Raises StoreRefused if the store is read-only, or does not support conditional writes; in the
+    same words each time.
     """
-    key = f"{below}.probe-{uuid.uuid4().hex[:8]}"
+    name = f"{below}.probe"
+    key = f"{name}-{uuid.uuid4().hex[:8]}"
+    try:
+        _write_conditionally(store, key)
+    except LccpError as error:
+        raise type(error)(str(error).replace(key, name)) from None
+
+
+def _write_conditionally(store: Store, key: str) -> None:
     etag = store.put_if_absent(key, b"1")
     try:
         _must_lose(store, "If-None-Match", lambda: store.put_if_absent(key, b"2"))

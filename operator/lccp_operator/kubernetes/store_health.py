@@ -24,7 +24,10 @@ logger = logging.getLogger(__name__)
 
 
 class StoreHealth:
-    """Checks `store` in its own thread; calls `on_change` when an outage begins or ends."""
+    """Checks `store` in its own thread.
+
+    Calls `on_change` when an outage begins or ends, and when the store refuses something else.
+    """
 
     def __init__(self, store: Store, on_change: Callable[["StoreHealth"], None]) -> None:
         self.store = store
@@ -32,6 +35,8 @@ class StoreHealth:
         """Since when and why it can't be used; None while it can."""
         self._on_change = on_change
         self._takes_writes = False
+        self._refusal = ""
+        """What it refused at the last check; empty: nothing, or it was silent."""
 
     def start(self, stop: threading.Event) -> None:
         """Check every few seconds, until `stop`."""
@@ -44,18 +49,20 @@ class StoreHealth:
 
     def ask(self) -> None:
         """Check once. A store that refuses is of no more use than a silent one."""
-        before = self.outage
+        before, refused = self.outage, self._refusal
+        self._refusal = ""
         try:
             self._try()
         except LccpError as error:
             if not isinstance(error, StoreUnavailable):
+                self._refusal = str(error)
                 self.doubt()
             since = before.since if before else datetime.now(UTC)
             why = unreachable(error)
             self.outage = Unknown(since, why, Reason.STORE_UNREACHABLE, watched=True)
         else:
             self.outage = None
-        if (before is None) != (self.outage is None):
+        if (before is None, refused) != (self.outage is None, self._refusal):
             logger.warning("%s", self.outage.why if self.outage else f"{self.store.url} answers")
             self._on_change(self)
 

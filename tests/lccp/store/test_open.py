@@ -7,7 +7,7 @@ import pytest
 from faulty_proxy import FaultyProxy
 
 from lccp.api.invocation import StoreConfig
-from lccp.contract.errors import InvalidInput
+from lccp.contract.errors import InvalidInput, StoreRefused
 from lccp.store.file import FileStore
 from lccp.store.open import open_store, probe
 from lccp.store.port import Store
@@ -72,6 +72,20 @@ def test_a_good_store_passes_the_probe_and_keeps_nothing_of_it(store: Store) -> 
     probe(store)
     probe(store, below="ns/run/")
     assert store.list("") == []
+
+
+class ReadOnly(FileStore):
+    """A store that names what it refuses to write."""
+
+    def put_if_absent(self, key: str, data: bytes) -> str:
+        raise StoreRefused(f"{self.url}: {key}: read-only")
+
+
+def test_a_probe_that_is_refused_says_the_same_each_time(tmp_path: Path) -> None:
+    store = ReadOnly(tmp_path)
+    for _ in range(2):
+        with pytest.raises(StoreRefused, match=rf"^file://{tmp_path}: ns/\.probe: read-only$"):
+            probe(store, below="ns/")
 
 
 @pytest.mark.s3

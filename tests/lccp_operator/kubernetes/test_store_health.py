@@ -8,7 +8,7 @@ from operator_world import KEYS, START, MemoryStore
 
 from lccp.api.conditions import Reason
 from lccp.api.objects.journal import Acceptance, Journal
-from lccp.contract.errors import InvalidInput, LccpError, StoreUnavailable
+from lccp.contract.errors import InvalidInput, LccpError, StoreRefused, StoreUnavailable
 from lccp.store.port import ObjectInfo
 from lccp_operator.kubernetes.store_health import StoreHealth
 from lccp_operator.records import record_deletion
@@ -35,6 +35,7 @@ def asked(*failures: LccpError | None) -> tuple[StoreHealth, list[datetime | Non
 
 
 SILENT = StoreUnavailable("store memory:// does not answer: refused")
+REFUSED = InvalidInput("store memory:// refuses")
 
 
 def test_an_outage_is_told_once_with_its_beginning_and_its_end() -> None:
@@ -43,6 +44,14 @@ def test_an_outage_is_told_once_with_its_beginning_and_its_end() -> None:
     assert len(told) == 2
     assert told[0] is not None
     assert told[1] is None
+
+
+def test_a_store_that_refuses_something_else_is_told_anew() -> None:
+    health, told = asked(SILENT, REFUSED, REFUSED, StoreRefused("there is no such bucket"), SILENT)
+
+    assert len(told) == 4
+    assert len(set(told)) == 1
+    assert health.outage is not None
 
 
 def test_an_outage_says_since_when_and_what_then() -> None:
@@ -54,9 +63,6 @@ def test_an_outage_says_since_when_and_what_then() -> None:
     assert (outage.since, outage.reason) == (began, Reason.STORE_UNREACHABLE)
     assert outage.why.startswith("store memory:// does not answer: refused: nothing is started")
     assert outage.watched
-
-
-REFUSED = InvalidInput("store memory:// refuses")
 
 
 @pytest.mark.parametrize("before", [None, SILENT], ids=["it answered", "it did not"])
