@@ -85,6 +85,7 @@ class Reason(StrEnum):
     RESTARTS_EXHAUSTED = "RestartsExhausted"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     PURGING = "Purging"
+    DELETING = "Deleting"
 
 
 REMEDIES = {

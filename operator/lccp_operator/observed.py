@@ -74,6 +74,8 @@ class Observed:
     """Installation to which the run is left, according to an earlier event."""
     finalizer: bool = False
     """The run object carries LCCP's finalizer."""
+    held_by: tuple[str, ...] = ()
+    """Finalizers of other programs on the run object; not those of the garbage collector."""
     reevaluate: str | None = None
     """Value of the run object's annotation `lccp.io/reevaluate`."""
     model_config: Mapping[str, Any] | None = None

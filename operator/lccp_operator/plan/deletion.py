@@ -1,6 +1,7 @@
 """Deletion with `DeleteArtifacts`: the gang ends, a purge deletes the run's objects, then the run.
 
 With `Retain` there is no finalizer: the workloads are deleted with the run, and the objects stay.
+If another program's finalizer keeps the run object, its workloads are deleted nevertheless.
 """
 
 from collections.abc import Mapping
@@ -37,9 +38,26 @@ def finalizer_wanted(run: LCCPRun) -> bool:
 
 def planned(run: LCCPRun, observed: Observed, now: datetime) -> Plan:
     """What a run whose deletion was requested still needs."""
+    if observed.held_by and not observed.finalizer:
+        return _held(run, observed, now)
     if not observed.finalizer:
         return _plan(run, now, idle=True)
     return _telling(_decided(run, observed, now), run, observed)
+
+
+def _held(run: LCCPRun, observed: Observed, now: datetime) -> Plan:
+    found = observed.workloads.value if isinstance(observed.workloads, Known) else {}
+    message = (
+        "the run is being deleted, and its workloads with it; its object stays until the programs "
+        f"that set these finalizers remove them: {', '.join(observed.held_by)}"
+    )
+    idle = not found and isinstance(observed.workloads, Known)
+    return Plan(
+        intents=tuple(DeleteWorkload(workload) for workload, s in found.items() if not s.deleting),
+        status=_told(run, now, Finding("False", Reason.DELETING, message)),
+        requeue_after_seconds=None if idle else REQUEUE_SECONDS,
+        idle=idle,
+    )
 
 
 def _telling(plan: Plan, run: LCCPRun, observed: Observed) -> Plan:
@@ -168,8 +186,7 @@ def _plan(
 
 def _status(run: LCCPRun, now: datetime, why: str) -> LCCPRunStatus:
     before = run.status or LCCPRunStatus()
-    known = {c.type: Finding(c.status, c.reason, c.message) for c in before.conditions}
-    told = known.get(ConditionType.TRAINING)
+    told = next((c for c in before.conditions if c.type is ConditionType.TRAINING), None)
     message = "the run is being deleted"
     if told is not None and told.reason is Reason.PURGING and not why:
         message = told.message
@@ -178,9 +195,13 @@ def _status(run: LCCPRun, now: datetime, why: str) -> LCCPRunStatus:
             f"; the purge of its objects is blocked: {why}: fix that, or set deletionPolicy "
             "to Retain to keep them and release the run"
         )
-    findings = (
-        dict.fromkeys(OF_EVERY_RUN, Finding("Unknown", Reason.PURGING, message))
-        | known
-        | {ConditionType.TRAINING: Finding("False", Reason.PURGING, message)}
-    )
+    return _told(run, now, Finding("False", Reason.PURGING, message))
+
+
+def _told(run: LCCPRun, now: datetime, training: Finding) -> LCCPRunStatus:
+    """The status as it was, except that `Training` says this, as does what said nothing yet."""
+    before = run.status or LCCPRunStatus()
+    known = {c.type: Finding(c.status, c.reason, c.message) for c in before.conditions}
+    others = dict.fromkeys(OF_EVERY_RUN, Finding("Unknown", training.reason, training.message))
+    findings = others | known | {ConditionType.TRAINING: training}
     return status.held(before, run.metadata.generation, findings, now)

@@ -72,6 +72,18 @@ def test_a_run_that_retains_its_artifacts_just_goes() -> None:
     assert world.store.objects == before
 
 
+def test_a_run_whose_object_others_keep_ends_its_workloads_and_says_so() -> None:
+    world = a_deleted_world()
+    world.held_by = ("example.org/audit",)
+
+    assert set(world.reconcile().intents) == set(map(DeleteWorkload, world.workers))
+
+    assert training(world).reason is Reason.DELETING
+    assert "remove them: example.org/audit" in training(world).message
+    world.pass_time()
+    assert (world.workers, world.reconcile().idle) == ({}, True)
+
+
 def test_the_gang_is_gone_before_the_purge_and_the_purge_before_the_finalizer() -> None:
     world = a_deleted_world(**KEPT)
     assert DeleteWorkload(Training(1)) in world.reconcile().intents

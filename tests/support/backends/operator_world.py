@@ -246,6 +246,7 @@ class World:
     started: list[Workload] = field(default_factory=list)
     owner: Owner = field(default_factory=Owner)
     finalizer: bool = False
+    held_by: tuple[str, ...] = ()
     reevaluate: str | None = None
     model_config: Mapping[str, Any] | None = None
     deleted: bool = False
@@ -304,6 +305,7 @@ class World:
             store,
             owner=self.owner,
             finalizer=self.finalizer,
+            held_by=self.held_by,
             reevaluate=self.reevaluate,
             model_config=self.model_config,
             events_posted=self.events_posted,

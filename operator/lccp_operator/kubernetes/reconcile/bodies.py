@@ -26,6 +26,9 @@ BEGUN = ("installation", "startTime")
 MARKS = (*BEGUN, "completionTime")
 """Fields of the status for who owns the run, and whether it began and ended."""
 
+COLLECTORS = ("foregroundDeletion", "orphan")
+"""Finalizers of Kubernetes' garbage collector, which deals with the workloads itself."""
+
 UNREAD_THEN = "nothing is started or judged: use the LCCP that wrote it"
 
 
@@ -43,6 +46,12 @@ class Said:
 def purges(body: Object) -> bool:
     """Whether its deletion waits for LCCP."""
     return FINALIZER in body["metadata"].get("finalizers", ())
+
+
+def held_by(body: Object) -> tuple[str, ...]:
+    """Finalizers of other programs, which its deletion waits for too."""
+    finalizers = body["metadata"].get("finalizers", ())
+    return tuple(f for f in finalizers if f not in (FINALIZER, *COLLECTORS))
 
 
 def asked_anew(body: Object) -> str | None:

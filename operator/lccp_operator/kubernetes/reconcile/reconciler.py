@@ -30,6 +30,7 @@ from lccp_operator.kubernetes.reconcile.bodies import (
     Said,
     asked_anew,
     deletion_asked_at,
+    held_by,
     purges,
     run_or_said,
     store_name,
@@ -123,7 +124,7 @@ class Reconciler:
         deletion = deletion_asked_at(body)
         if isinstance(run, Said):
             return self._noted(run, key, body)
-        if deletion is not None and not purges(body):
+        if deletion is not None and not purges(body) and not held_by(body):
             self._states.note(key, run.status or LCCPRunStatus(), deletion)
             return self._forget(key)
         note(attempt=(run.status.attempt or None) if run.status else None)
@@ -131,8 +132,7 @@ class Reconciler:
         memory.read_status(body)
         memory.resync, memory.runs = None, runs
         now = datetime.now(UTC)
-        read = self._observed(run, body, memory, now)
-        observed = replace(read, made_by=made_by, left_to=left_to)
+        observed = replace(self._observed(run, body, memory, now), made_by=made_by, left_to=left_to)
         result = plan(run, observed, now)
         note(attempt=result.status.attempt or None)
         self._states.note(key, result.status, deletion, result.left_to)
@@ -146,9 +146,7 @@ class Reconciler:
         if memory.resync is None and memory.wrote(known):
             self._inbox.keep(key, known)
         memory.pack()
-        if not memory.events_posted:
-            return TO_BE_TOLD_SECONDS
-        after = result.requeue_after_seconds
+        after = result.requeue_after_seconds if memory.events_posted else TO_BE_TOLD_SECONDS
         return IDLE_SECONDS if after is None else after
 
     def _noted(self, said: Said, key: RunKey, body: Object) -> float:
@@ -216,6 +214,7 @@ class Reconciler:
             offered=self._installation.offered(run),
             owner=self._ownership.owner,
             finalizer=purges(body),
+            held_by=held_by(body),
             reevaluate=asked_anew(body),
             tells_states=self._installation.checkpoint_aware_preemption,
             namespace_terminating=run.metadata.deletion_timestamp is not None

@@ -16,6 +16,7 @@ from lccp_operator.kubernetes.reconcile.bodies import (
     Said,
     asked_anew,
     deletion_asked_at,
+    held_by,
     purges,
     run_or_said,
 )
@@ -69,6 +70,13 @@ def test_a_deletion_waits_for_lccp_only_with_its_finalizer() -> None:
     assert purges({"metadata": {"finalizers": ["other.io/x", "lccp.io/purge"]}})
     assert not purges({"metadata": {"finalizers": ["other.io/x"]}})
     assert not purges({"metadata": {}})
+
+
+def test_a_deletion_waits_for_other_programs_but_not_for_the_garbage_collector() -> None:
+    finalizers = ["other.io/x", "lccp.io/purge", "foregroundDeletion", "orphan"]
+
+    assert held_by({"metadata": {"finalizers": finalizers}}) == ("other.io/x",)
+    assert held_by({"metadata": {}}) == ()
 
 
 def test_an_annotation_asks_for_evaluations() -> None:

@@ -91,6 +91,24 @@ def test_a_run_that_goes_by_itself_is_let_go(
     assert len(proxy.writes) == 4
 
 
+def test_a_run_that_another_program_keeps_loses_its_gang(
+    namespace: Namespace, operator: OperatorProcess
+) -> None:
+    document = run_document("tiny")
+    document["metadata"]["finalizers"] = ["example.org/audit"]
+    namespace.create_run(document)
+    namespace.wait_job(TRAINING)
+
+    namespace.api.delete(api.RUNS, namespace.name, "tiny", foreground=False)
+
+    told = namespace.wait_condition("tiny", "Training", "Deleting")
+    assert "example.org/audit" in told["message"]
+    JobPlayer(namespace).let_go(TRAINING)
+    wait_for(lambda: not namespace.jobs(), "its Job stays", operator.log)
+    namespace.api.patch(api.RUNS, namespace.name, "tiny", {"metadata": {"finalizers": []}})
+    wait_for(lambda: not namespace.api.list(api.RUNS, namespace.name), "it stays", operator.log)
+
+
 def test_that_a_run_is_left_to_another_installation_is_told_once(
     namespace: Namespace, operator: OperatorProcess, proxy: ApiProxy
 ) -> None:
