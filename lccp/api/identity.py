@@ -98,8 +98,12 @@ def is_given(spec: LCCPRunSpec, path: str) -> bool:
 
 def digest_of(spec: LCCPRunSpec) -> str:
     """SHA-256 of the identity as canonical JSON, for display."""
-    canonical = json.dumps(identity_of(spec), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return _digest(identity_of(spec))
+
+
+def settings_digest(spec: LCCPRunSpec) -> str:
+    """SHA-256 of all of the spec except its identity, as canonical JSON."""
+    return _digest(settings_of(spec))
 
 
 def identity_differences(stored: Mapping[str, Any], spec: LCCPRunSpec) -> list[Difference]:
@@ -143,6 +147,11 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(below, Mapping) and isinstance(value, Mapping)
         result[key] = merged(below, value) if both else value  # type: ignore[arg-type]
     return result
+
+
+def _digest(document: Mapping[str, Any]) -> str:
+    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def _part(

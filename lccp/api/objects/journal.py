@@ -142,6 +142,13 @@ class Gang(Contract):
     digest: Annotated[str, Field(description="SHA-256 of the pods' UIDs, by index.")]
 
 
+class SeenSpec(Contract):
+    """The spec of a run object as it was last seen."""
+
+    generation: Annotated[int, Field(ge=0, description="Generation of the run object.")]
+    digest: Annotated[str, Field(description="SHA-256 of its spec without the identity.")]
+
+
 def _names_suites(document: Document) -> Document:
     """Version 1 knew only one suite, and named evaluations by their checkpoint."""
     evaluations = document.get("evaluations", {}).items()
@@ -174,6 +181,13 @@ class Journal(StoreObject):
     gang: Annotated[Gang | None, Field(description="Pods of the newest attempt.")] = None
     finished_at: Annotated[
         datetime | None, Field(description="When nothing was left to do, UTC.")
+    ] = None
+    failed_with: Annotated[
+        SeenSpec | None,
+        Field(
+            description="The spec of a run that failed for good: if it was changed and changed "
+            "back unseen, the run is tried again."
+        ),
     ] = None
     reevaluations: Annotated[
         tuple[str, ...],

@@ -222,7 +222,13 @@ def _asked_again(context: Context) -> bool:
     """The run failed, and since then it was suspended, or its settings were changed."""
     if context.open_attempt is not None or final_failure(context) is None:
         return False
-    return context.spec.suspend or bool(context.changed_settings)
+    return context.spec.suspend or bool(context.changed_settings) or _changed_and_back(context)
+
+
+def _changed_and_back(context: Context) -> bool:
+    """Something of the spec, such as `suspend`, was set and reset while nobody looked."""
+    before, now = context.journal.failed_with, context.seen_spec
+    return before is not None and before.digest == now.digest and before != now
 
 
 def _problem(context: Context) -> str | None:

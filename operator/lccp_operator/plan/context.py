@@ -6,9 +6,21 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from lccp.api.identity import Difference, changed_settings, identity_differences
+from lccp.api.identity import (
+    Difference,
+    changed_settings,
+    identity_differences,
+    settings_digest,
+)
 from lccp.api.labels import ANNEAL, evaluation_key
-from lccp.api.objects.journal import Acceptance, AttemptRecord, EvaluationOutcome, Journal, Pinned
+from lccp.api.objects.journal import (
+    Acceptance,
+    AttemptRecord,
+    EvaluationOutcome,
+    Journal,
+    Pinned,
+    SeenSpec,
+)
 from lccp.api.run import LCCPRun, LCCPRunSpec
 from lccp.contract.errors import InvalidInput
 from lccp.facts.facts import EvaluationKey
@@ -188,6 +200,12 @@ class Context:
             return changed_settings(control.settings, self.spec)
         except InvalidInput:
             return []
+
+    @property
+    def seen_spec(self) -> SeenSpec:
+        """The spec of the run object, as the journal remembers it."""
+        generation = self.run.metadata.generation
+        return SeenSpec(generation=generation, digest=settings_digest(self.spec))
 
     @property
     def asked_anew(self) -> str | None:

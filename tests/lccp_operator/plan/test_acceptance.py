@@ -666,6 +666,61 @@ def test_a_failed_run_is_not_tried_again_unless_somebody_asks() -> None:
     assert len(world.journal.attempts) == 1
 
 
+def edited(run: LCCPRun, edits: int, **spec: Any) -> LCCPRun:
+    """`run` as it is seen again after so many edits."""
+    generation = run.metadata.generation + edits
+    metadata = run.metadata.model_copy(update={"generation": generation})
+    return with_spec(run.model_copy(update={"metadata": metadata}), **spec)
+
+
+def a_failed_world() -> World:
+    world = a_world()
+    world.reconcile()
+    world.end_training(ExitCode.CONFIGURATION)
+    world.settle()
+    return world
+
+
+@pytest.mark.parametrize("away", [True, False], ids=["no operator led", "a busy operator"])
+def test_a_failed_run_whose_suspend_was_set_and_reset_unseen_is_tried_again(away: bool) -> None:
+    world = a_failed_world()
+    if away:
+        world.restart_operator()
+
+    world.run = edited(world.run, edits=2)
+    world.settle()
+
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+
+@pytest.mark.parametrize("emptied", [True, False])
+def test_other_edits_of_a_failed_run_and_an_emptied_status_start_nothing(emptied: bool) -> None:
+    world = a_failed_world()
+
+    world.run = edited(world.run, edits=2, ttlSecondsAfterFinished=86_400)
+    if emptied:
+        world.run = world.run.model_copy(update={"status": None})
+    world.settle()
+
+    assert conditions(world.run)["Failed"] == ("True", "Configuration")
+    assert len(world.journal.attempts) == 1
+
+
+def test_a_failed_run_of_an_older_journal_waits_for_the_next_request() -> None:
+    world = a_failed_world()
+    older = world.journal.model_copy(update={"failed_with": None})
+    world.store.put(KEYS.journal, older.to_json())
+    world.restart_operator()
+
+    world.run = edited(world.run, edits=2)
+    world.settle()
+    assert len(world.journal.attempts) == 1
+    world.run = edited(world.run, edits=2)
+    world.settle()
+
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+
 def test_a_finished_run_that_version_2_recorded_runs_nothing() -> None:
     recorded = Path(__file__).parents[2] / "fixtures" / "stored" / "v2"
     store = MemoryStore()
