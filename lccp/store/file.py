@@ -1,6 +1,5 @@
 """`file://`: a store in a folder of a POSIX file system, local or shared."""
 
-import errno
 import io
 import os
 import time
@@ -28,18 +27,6 @@ _HIDDEN = ".lccp"
 _ABANDONED_SECONDS = 24 * 3600
 LOCK_SECONDS = 30.0
 _LOCK_POLL_SECONDS = 0.002
-_REFUSALS = {
-    errno.EACCES,
-    errno.EEXIST,
-    errno.EISDIR,
-    errno.ENAMETOOLONG,
-    errno.ENOENT,
-    errno.ENOTDIR,
-    errno.EOPNOTSUPP,
-    errno.EPERM,
-    errno.EROFS,
-    errno.EXDEV,
-}
 
 
 class FileStore:
@@ -243,7 +230,12 @@ class FileStore:
         except LccpError:
             raise
         except OSError as error:
-            place = f"store {self.url}: {key or 'its root'}"
-            if error.errno not in _REFUSALS or self._is_away():
-                raise StoreUnavailable(f"{place}: {error.strerror}") from None
-            raise StoreRefused(f"{place}: may not be used ({error.strerror})") from None
+            raise self._error_of(error, f"store {self.url}: {key or 'its root'}") from None
+
+    def _error_of(self, error: OSError, place: str) -> LccpError:
+        """Other keys can be used although a path is impossible, unless the store never worked."""
+        named = error.errno in posix.OF_A_PATH and error.filename is not None
+        if self._is_away() or not (named or error.errno in posix.OF_A_FILE_SYSTEM):
+            return StoreUnavailable(f"{place}: {error.strerror}")
+        refused = InvalidInput if named and self._seen is not None else StoreRefused
+        return refused(f"{place}: may not be used ({error.strerror})")

@@ -1,5 +1,6 @@
 """What `file://` needs from a POSIX file system: times, ETags, locks, and flushing to disk."""
 
+import errno
 import fcntl
 import os
 import stat
@@ -12,6 +13,25 @@ from typing import BinaryIO
 from lccp.store.port import ObjectInfo
 
 ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
+OF_A_PATH = (
+    errno.EEXIST,
+    errno.EINVAL,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOTDIR,
+)
+"""Refusals of a path that is impossible there, or beside what is there."""
+
+OF_A_FILE_SYSTEM = (
+    errno.EACCES,
+    errno.ENOENT,
+    errno.EOPNOTSUPP,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EXDEV,
+)
+"""Refusals that end when somebody changes rights or mounts."""
 
 
 def object_info(key: str, path: "Path | os.DirEntry[str]") -> ObjectInfo | None:

@@ -1,5 +1,6 @@
 """What only the store in a folder has: files, locks, leftovers, permissions."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -10,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from lccp.contract.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
+from lccp.contract.errors import (
+    Conflict,
+    InvalidInput,
+    NotFound,
+    StoreRefused,
+    StoreUnavailable,
+)
 from lccp.store import file as file_module
 from lccp.store import posix
 from lccp.store.file import FileStore
@@ -259,6 +266,53 @@ def test_an_object_is_not_a_folder(tmp_path: Path) -> None:
             write("a/b", b"1")
     with pytest.raises(NotFound):
         store.get("a/b")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda store: store.put("object/below", b"1"),
+        lambda store: store.put("folder", b"1"),
+        lambda store: store.get("loop"),
+    ],
+    ids=["below an object", "a folder", "a loop"],
+)
+def test_a_key_that_the_folder_cannot_hold_is_not_taken_for_a_store_that_refuses(
+    tmp_path: Path, use: Callable[[FileStore], object]
+) -> None:
+    store = FileStore(tmp_path)
+    store.put("object", b"1")
+    store.put("folder/below", b"1")
+    (tmp_path / "loop").symlink_to("loop")
+
+    with pytest.raises(InvalidInput, match=r"may not be used") as refused:
+        use(FileStore(tmp_path))
+
+    assert not isinstance(refused.value, StoreRefused)
+
+
+@pytest.mark.parametrize(
+    ("path", "error"), [("a:b", InvalidInput), (None, StoreUnavailable)], ids=["a name", "the disk"]
+)
+def test_a_file_system_that_finds_a_name_invalid_is_not_one_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str | None, error: type[Exception]
+) -> None:
+    def replace(*_: object) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument", path)
+
+    monkeypatch.setattr(file_module.os, "replace", replace)
+
+    with pytest.raises(error) as refused:
+        FileStore(tmp_path).put("a:b", b"1")
+
+    assert not isinstance(refused.value, StoreRefused)
+
+
+def test_a_store_below_a_file_is_refused_itself(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"1")
+
+    with pytest.raises(StoreRefused):
+        FileStore(tmp_path / "file").put("a", b"1")
 
 
 @pytest.fixture
