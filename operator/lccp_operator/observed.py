@@ -85,5 +85,6 @@ class Observed:
     tells_states: bool = False
     """The installation wants the newest state recorded on the gang's workload."""
     namespace_terminating: bool = False
+    """The run's namespace is being deleted; looked up only for a run without a gang."""
     events_posted: bool = True
     """The journal's events are posted; else its writer may have died before posting them."""

@@ -113,6 +113,7 @@ def _context(
         model_config=observed.model_config,
         by_command=observed.by_command,
         tells_states=observed.tells_states,
+        namespace_terminating=observed.namespace_terminating,
         events_posted=observed.events_posted,
     )
 

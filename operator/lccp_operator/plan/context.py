@@ -55,6 +55,8 @@ class Context:
     """The run is carried out by a command on one machine."""
     tells_states: bool = False
     """The newest state is recorded on the gang's workload."""
+    namespace_terminating: bool = False
+    """The run's namespace is being deleted: nothing can be created in it."""
     judgement: Judgement | None = None
     events_posted: bool = True
 

@@ -29,6 +29,7 @@ UNHEARD = (
     "the store or one another"
 )
 ALONE = "if this lasts, its importer can't reach the store"
+NAMESPACE_GOES = "the run's namespace is being deleted: no attempt is started in it"
 OF_ATTEMPTS = ("model", "data", "training", "source", "topology", "checkpoints")
 """Parts of the spec by which an attempt is carried out; evaluators report on others."""
 
@@ -89,6 +90,8 @@ def _no_attempt(context: Context, goal: Goal) -> Finding:
     last = context.last_attempt
     if goal.aim is not Aim.TRAIN:
         return Finding("False", goal.reason, goal.message)
+    if context.namespace_terminating:
+        return Finding("False", Reason.PENDING, NAMESPACE_GOES)
     if last is None:
         return Finding("False", Reason.PENDING, "the first attempt waits for an older gang to end")
     told = ended(context, last)

@@ -18,6 +18,7 @@ from lccp_operator.observe import StoreObserver
 from lccp_operator.observed import Known, Observed, Unknown
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import WorkloadState
+from lccp_operator.workloads.training import Training
 
 
 @dataclass
@@ -101,6 +102,15 @@ class Memories(dict[RunKey, RunMemory]):
     def _in(self, store: Store) -> Iterator[tuple[RunKey, RunMemory]]:
         known = self.copy().items()
         return ((key, memory) for key, memory in known if memory.observer.store is store)
+
+
+def without_gang(run: LCCPRun, workloads: Known[dict[Workload, WorkloadState]] | Unknown) -> bool:
+    """It is being deleted, or had attempts and has no gang: perhaps since its namespace goes."""
+    if run.metadata.deletion_timestamp is not None:
+        return True
+    if isinstance(workloads, Unknown) or run.status is None or not run.status.attempt:
+        return False
+    return not any(isinstance(w, Training) and s.live for w, s in workloads.value.items())
 
 
 def _hash(body: Object) -> int:

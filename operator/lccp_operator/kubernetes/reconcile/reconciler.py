@@ -36,7 +36,7 @@ from lccp_operator.kubernetes.reconcile.bodies import (
     store_name,
 )
 from lccp_operator.kubernetes.reconcile.inbox import Inbox
-from lccp_operator.kubernetes.reconcile.memory import LeftRuns, Memories, RunMemory
+from lccp_operator.kubernetes.reconcile.memory import LeftRuns, Memories, RunMemory, without_gang
 from lccp_operator.kubernetes.reconcile.refusals import faults_told, told
 from lccp_operator.kubernetes.reconcile.resync import IDLE_SECONDS
 from lccp_operator.kubernetes.run_states import RunStates
@@ -183,9 +183,8 @@ class Reconciler:
         The status reports refusals at once, since the next call may take as long.
         """
         memory.events_posted = False
-        health = self._health(run.spec.checkpoints.store_name)
-        guard, remember = self._cluster.guard, memory.observer.remember
-        backend = Backend(health.store, memory.workloads, runs, guard, remember)
+        health, guard = self._health(run.spec.checkpoints.store_name), self._cluster.guard
+        backend = Backend(health.store, memory.workloads, runs, guard, memory.observer.remember)
 
         def tell_store(status: LCCPRunStatus) -> None:
             act(Plan(tuple(said(run, observed.store, status)), status), run, backend)
@@ -207,8 +206,10 @@ class Reconciler:
         return True
 
     def _observed(self, run: LCCPRun, body: Object, memory: RunMemory, now: datetime) -> Observed:
+        workloads = memory.read_workloads(self._reader, run, now)
+        leaves = without_gang(run, workloads)
         return Observed(
-            workloads=memory.read_workloads(self._reader, run, now),
+            workloads=workloads,
             store=self._facts(run, memory, now),
             rejected=dict(memory.workloads.rejected),
             offered=self._installation.offered(run),
@@ -217,8 +218,7 @@ class Reconciler:
             held_by=held_by(body),
             reevaluate=asked_anew(body),
             tells_states=self._installation.checkpoint_aware_preemption,
-            namespace_terminating=run.metadata.deletion_timestamp is not None
-            and self._cluster.is_terminating(run.metadata.namespace),
+            namespace_terminating=leaves and self._cluster.is_terminating(run.metadata.namespace),
             events_posted=memory.events_posted,
             status_is_own=memory.status_is_own,
         )

@@ -13,8 +13,9 @@ FRUITLESS = (Cause.INCOMPLETE_GANG, Cause.STORE_REFUSED)
 
 
 def ready(context: Context) -> bool:
-    """A new attempt may begin: the old ones are gone and the wait is over."""
-    return not old_gang_lives(context) and backoff_seconds_left(context) <= 0
+    """A new attempt may begin: the old ones are gone, the wait is over, the namespace stays."""
+    waits = old_gang_lives(context) or backoff_seconds_left(context) > 0
+    return not (waits or context.namespace_terminating)
 
 
 def backoff_seconds_left(context: Context) -> float:

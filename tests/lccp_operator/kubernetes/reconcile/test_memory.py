@@ -3,15 +3,22 @@
 import math
 from typing import cast
 
+import a_run
+import pytest
 from operator_world import KEYS, START, MemoryStore
 
+from lccp.api.status import LCCPRunStatus
 from lccp_operator.kubernetes.api import Cluster
 from lccp_operator.kubernetes.backend import KubernetesRuns, KubernetesWorkloads
 from lccp_operator.kubernetes.events import LateAnswers
-from lccp_operator.kubernetes.reconcile.memory import LeftRuns, RunMemory
+from lccp_operator.kubernetes.reconcile.memory import LeftRuns, RunMemory, without_gang
 from lccp_operator.kubernetes.reconcile.resync import Resync
 from lccp_operator.kubernetes.workloads.seen import RunKey
 from lccp_operator.observe import StoreObserver
+from lccp_operator.observed import Known, Unknown
+from lccp_operator.workloads.kind import Workload
+from lccp_operator.workloads.state import Phase, WorkloadState
+from lccp_operator.workloads.training import Training
 
 NO_CLUSTER = cast(Cluster, None)
 
@@ -45,6 +52,26 @@ def test_a_run_is_unchanged_until_its_trainer_writes_or_its_resync_is_due() -> N
     memory = a_memory(store)
     memory.resync = Resync(-math.inf, 1.0)
     assert not memory.is_unchanged()
+
+
+@pytest.mark.parametrize(
+    ("workloads", "matters"),
+    [
+        (Known({}), True),
+        (Known({Training(1): WorkloadState(Phase.RUNNING)}), False),
+        (Known({Training(1): WorkloadState(Phase.FAILED)}), True),
+        (Unknown(START, "nobody knows"), False),
+    ],
+    ids=["gone", "there", "ended", "unknown"],
+)
+def test_whether_its_namespace_goes_matters_for_a_run_without_a_gang(
+    workloads: Known[dict[Workload, WorkloadState]] | Unknown, matters: bool
+) -> None:
+    new = a_run.run()
+    begun = new.model_copy(update={"status": LCCPRunStatus(attempt=1)})
+
+    assert without_gang(begun, workloads) is matters
+    assert not without_gang(new, workloads)
 
 
 def test_the_run_object_is_its_own_also_when_what_was_written_is_let_go() -> None:

@@ -209,6 +209,28 @@ def test_a_refused_workload_is_reported_by_the_reconcile_that_was_refused(
     assert namespace.events("tiny").count("Refused") == 1
 
 
+def test_nothing_is_begun_in_a_namespace_that_is_being_deleted(
+    namespace: Namespace, proxied: api.Cluster, tmp_path: Path
+) -> None:
+    health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
+    namespace.create_run(run_document("tiny"))
+    with reconciling(namespace, proxied, health, tmp_path) as reconciler:
+        for _ in range(2):
+            reconciler.reconcile(key)
+        namespace.api.call("DELETE", f"/api/v1/namespaces/{namespace.name}")
+        namespace.api.delete(api.JOBS, namespace.name, TRAINING, foreground=False)
+        told = "is being deleted: no attempt is started"
+        wait_for(
+            lambda: (
+                reconciler.reconcile(key)
+                and told in namespace.conditions("tiny")["Training"]["message"]
+            ),
+            "it is not told",
+        )
+
+    assert namespace.run("tiny")["status"]["attempt"] == 1
+
+
 def test_a_gang_that_a_webhook_halves_is_told_and_not_trained(
     namespace: Namespace, proxied: api.Cluster, webhook: Webhook, tmp_path: Path
 ) -> None:

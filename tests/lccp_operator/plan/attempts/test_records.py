@@ -1,5 +1,7 @@
 """Attempts are recorded: one at a time, each ended before the next begins."""
 
+from dataclasses import replace
+
 import pytest
 from attempted_world import POLICY, a_training_world, a_world, gangs, observed, training
 from operator_world import (
@@ -38,6 +40,21 @@ def test_an_attempt_that_disappeared_after_a_heartbeat_is_lost_and_replaced_unco
     lost, current = world.journal.attempts
     assert (lost.cause, lost.counted) == (Cause.LOST, False)
     assert (current.number, gangs(decided)) == (2, [Training(2)])
+
+
+def test_no_attempt_begins_in_a_namespace_that_is_being_deleted() -> None:
+    world = a_training_world()
+    world.workers.clear()
+
+    for _ in range(2):
+        decided = world.reconcile(replace(world.observed(), namespace_terminating=True))
+
+    (lost,) = world.journal.attempts
+    assert (lost.cause, gangs(decided)) == (Cause.LOST, [])
+    assert training(world) == ("False", "Pending")
+    assert world.run.status is not None
+    assert "namespace is being deleted" in str(world.run.status.conditions)
+    assert gangs(world.reconcile()) == [Training(2)]
 
 
 def test_restarts_are_exhausted_when_counted_failures_exceed_the_policy() -> None:
