@@ -128,12 +128,12 @@ def claims(context: Context) -> list[Intent]:
 
 
 def _claim_of_store(context: Context) -> list[ClaimIdentity]:
-    """The record of the identity; it may replace one without any other objects."""
+    """The record of the identity; it may replace one without any other objects, or a copy."""
     wanted, found = stored_identity(context.run, context.owner), context.facts.identity
     if found is None:
         return [ClaimIdentity(wanted)]
-    claimed = found.installation == wanted.installation
-    if context.identity_problem is None and claimed:
+    told, own = ((o.installation, o.namespace, o.name) for o in (found, wanted))
+    if context.identity_problem is None and told == own:
         return []
     return [ClaimIdentity(wanted, context.facts.identity_etag)]
 

@@ -74,6 +74,19 @@ def test_another_identity_is_refused_with_what_differs_and_nothing_is_touched() 
     )
 
 
+def test_a_copy_of_another_run_of_the_same_spec_is_replaced_and_nothing_is_started() -> None:
+    world = a_world()
+    world.settle()
+    started, own = list(world.started), world.store.get(KEYS.identity)
+    other = stored_identity(world.run).model_copy(update={"name": "other"})
+    world.store.put(KEYS.identity, other.to_json())
+
+    world.settle()
+
+    assert world.store.get(KEYS.identity) == own
+    assert world.started == started
+
+
 ONE, TWO, THREE = (
     Owner(f"lccp/{name}@0000000{n}") for n, name in enumerate(("one", "two", "three"), 1)
 )
