@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Literal
 
 from lccp.api.causes import MEANINGS, Cause
@@ -151,7 +152,8 @@ def evaluating(context: Context) -> Finding:
     begun = [workload.key for workload, state in live if state.begun]
     held = _held_up(context)
     if begun:
-        told = [f"evaluates {_named(begun)}", *(one.message for one in held)]
+        told = [f"evaluates {_named(begun)}", *islice(evaluations.unheard(context), NAMED)]
+        told += [one.message for one in held]
         return Finding("True", Reason.RUNNING, "; ".join(told))
     if held:
         return replace(held[0], message="; ".join(one.message for one in held))

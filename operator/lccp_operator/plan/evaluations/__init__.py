@@ -13,6 +13,7 @@ from lccp_operator.plan.evaluations.stages import (
     outstanding,
     stage,
     stage_of_checkpoint,
+    unheard,
     wanted,
 )
 
@@ -32,5 +33,6 @@ __all__ = [
     "settled",
     "stage",
     "stage_of_checkpoint",
+    "unheard",
     "wanted",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 
 from lccp.api.causes import Cause
-from lccp.api.labels import INTRINSIC
+from lccp.api.labels import ANNEAL, INTRINSIC
 from lccp.facts.facts import EvaluationKey
 from lccp_operator.plan.context import Context
 from lccp_operator.workloads.endings import Ending
@@ -23,6 +23,14 @@ class Stage(StrEnum):
 
 BY_URGENCY = (Stage.FAILED, Stage.RUNNING, Stage.PENDING, Stage.SUCCEEDED)
 
+
+UNHEARD_SECONDS = 15.0
+"""Evaluators report their progress from the first sample on, which follows loading."""
+
+UNHEARD = (
+    "has started, and reported nothing yet: it loads the checkpoint; if this lasts, it can't reach "
+    "the store"
+)
 
 REPORT_GONE = Ending(Cause.LOST, "its report was deleted from the store: it is evaluated again")
 
@@ -73,6 +81,19 @@ def gone(context: Context) -> list[EvaluationKey]:
     """Evaluations that succeeded but whose report is gone, oldest first."""
     outcomes = ((key, context.outcome(key)) for key in outstanding(context))
     return [key for key, one in outcomes if one is not None and one.message == REPORT_GONE.message]
+
+
+def unheard(context: Context) -> Iterator[str]:
+    """A sentence about each evaluator of probes that has run for a while and reported nothing."""
+    for workload, state in context.evaluations.items():
+        began = min((pod.began_at for pod in state.pods if pod.began_at), default=None)
+        if not state.begun or began is None or workload.suite not in (INTRINSIC, ANNEAL):
+            continue
+        progress = context.facts.progress.get(workload.key)
+        heard = progress is not None and progress.at >= began
+        if not heard and context.seconds_left(began, UNHEARD_SECONDS) <= 0:
+            log = f": see its log ({state.log})" if state.log else ""
+            yield f"that of {name_of(workload.key)} {UNHEARD}{log}"
 
 
 def backoff_seconds_left(context: Context, key: EvaluationKey) -> float:
