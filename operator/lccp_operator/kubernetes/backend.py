@@ -59,8 +59,8 @@ class KubernetesWorkloads:
                 what = f"{document['kind']} {document['metadata']['name']}"
                 with self._late.told(address(run), f"creation of {what}"):
                     there = self._making.make(run, kind, document)
-                if kind is api.JOBS:
-                    self._reader.jobs.upsert(there)
+                seen = self._reader.jobs if kind is api.JOBS else self._reader.services
+                seen.upsert(there)
         except Unlabelled as error:
             self.rejected[workload] = Trouble(Reason.HELD_BACK, str(error))
         except (InvalidInput, api.AdmissionUnavailable) as error:
@@ -112,6 +112,7 @@ class KubernetesWorkloads:
             return
         if run.metadata.uid in owner_uids(found):
             self._cluster.delete(api.SERVICES, namespace, name, found["metadata"]["uid"])
+            self._reader.services.remove(found)
 
     def _objects(
         self, run: LCCPRun, workload: Workload, pinned: Pinned, store: StoreConfig

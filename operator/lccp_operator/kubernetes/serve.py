@@ -61,7 +61,7 @@ class Service:
         cluster = api.Cluster(connection, guard, self._metrics.api_called)
         self._informers = [
             Informer(cluster, kind, self._namespaces, self._workloads_changed)
-            for kind in (api.JOBS, api.PODS)
+            for kind in (api.JOBS, api.PODS, api.SERVICES)
         ]
         self._stores = _stores(installation, self._metrics, self._store_changed)
         reader = WorkloadReader(cluster, *self._informers)
@@ -178,7 +178,7 @@ class Service:
         if self._stop.is_set():
             yield "shutting down"
         if not all(informer.synced for informer in self._informers):
-            yield "the API server does not report Jobs and pods"
+            yield "the API server does not report Jobs, pods and Services"
         yield from self._unhealthy()
 
     def _outages(self) -> Iterator[str]:

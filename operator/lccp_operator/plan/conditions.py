@@ -177,7 +177,8 @@ def _degraded(context: Context, goal: Goal) -> Finding:
         f"{findings.evaluation(key)}: {evaluations.REPORT_GONE.message}"
         for key in evaluations.gone(context)
     ]
-    problems += [*_silent_nodes(context), *attempts.silence(context), *_hampered(context)]
+    problems += [*_silent_nodes(context), *attempts.silence(context)]
+    problems += [*attempts.told_of_remade(context), *attempts.hampered(context)]
     problems += findings.unknown_fields(context)
     problems += findings.damaged(context)
     problems += [one.reason for one in context.judgement.excluded] if context.judgement else []
@@ -203,13 +204,6 @@ def _silent_nodes(context: Context) -> list[str]:
         "then replaced on other nodes"
         for node in sorted(nodes)
     ]
-
-
-def _hampered(context: Context) -> list[str]:
-    """Problems that the newest attempt, a branch's included, reports: a store without uploads."""
-    last = context.last_attempt
-    beat = context.facts.heartbeats.get(last.number) if last is not None else None
-    return [beat.problem] if beat is not None and beat.problem else []
 
 
 def _repeats(context: Context) -> list[str]:

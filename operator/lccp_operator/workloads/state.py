@@ -104,6 +104,8 @@ class WorkloadState:
     """The newest state recorded on its Job."""
     changed: bool = False
     """It lacks something that was asked of it, as `trouble` says: it must not go on."""
+    apart: bool = False
+    """What its pods need to find each other, a Service, is gone."""
 
     @property
     def ended(self) -> bool:

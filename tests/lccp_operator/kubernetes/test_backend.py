@@ -41,7 +41,9 @@ def settings(tmp_path: Path) -> Installation:
 
 @pytest.fixture
 def workloads(proxied: Cluster, settings: Installation) -> KubernetesWorkloads:
-    cached = [Informer(proxied, kind, (), lambda _: None) for kind in (api.JOBS, api.PODS)]
+    cached = [
+        Informer(proxied, kind, (), lambda _: None) for kind in (api.JOBS, api.PODS, api.SERVICES)
+    ]
     reader = WorkloadReader(proxied, *cached)
     return KubernetesWorkloads(proxied, reader, settings.store("default"))
 
@@ -110,7 +112,9 @@ def test_beside_a_job_that_lost_its_label_nothing_is_started(
 def test_a_job_says_which_installation_made_it(
     namespace: Namespace, run: LCCPRun, proxied: Cluster, settings: Installation
 ) -> None:
-    cached = [Informer(proxied, kind, (), lambda _: None) for kind in (api.JOBS, api.PODS)]
+    cached = [
+        Informer(proxied, kind, (), lambda _: None) for kind in (api.JOBS, api.PODS, api.SERVICES)
+    ]
     reader, store = WorkloadReader(proxied, *cached), settings.store("default")
     for installation_id in ("lccp/one@00000001", "lccp/two@00000002"):
         workloads = KubernetesWorkloads(proxied, reader, store, installation_id)
@@ -171,7 +175,10 @@ def test_a_job_of_someone_else_under_the_workloads_name_is_named(
 @pytest.fixture
 def informed(cluster: Cluster, settings: Installation) -> Iterator[KubernetesWorkloads]:
     """With informers that follow the API server."""
-    stop, cached = Event(), [Informer(cluster, k, (), lambda _: None) for k in (api.JOBS, api.PODS)]
+    stop, cached = (
+        Event(),
+        [Informer(cluster, k, (), lambda _: None) for k in (api.JOBS, api.PODS, api.SERVICES)],
+    )
     for informer in cached:
         informer.start(stop)
     wait_for(lambda: all(informer.synced for informer in cached), "they know nothing")

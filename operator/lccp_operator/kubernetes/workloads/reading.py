@@ -30,10 +30,13 @@ class EarlierWorkloads(LccpError):
 class WorkloadReader:
     """Reads the workloads of runs from the API server."""
 
-    def __init__(self, cluster: api.Cluster, jobs: Informer, pods: Informer) -> None:
+    def __init__(
+        self, cluster: api.Cluster, jobs: Informer, pods: Informer, services: Informer
+    ) -> None:
         self._cluster = cluster
         self.jobs = jobs
         self.pods = pods
+        self.services = services
 
     def read(self, run: LCCPRun, now: datetime) -> dict[Workload, WorkloadState]:
         """The workloads.
@@ -55,6 +58,7 @@ class WorkloadReader:
             self._events(key, waiting),
             self._workloads(key, held),
             tuple(self.jobs.in_namespace(key.namespace)) if held else (),
+            frozenset(self._service_names(key, run.metadata.uid)),
         )
         return states(seen, now)
 
@@ -67,6 +71,10 @@ class WorkloadReader:
     def job(self, key: RunKey, name: str) -> Object | None:
         """The run's Job of that name."""
         return next((job for job in self.jobs.of(key) if job["metadata"]["name"] == name), None)
+
+    def _service_names(self, key: RunKey, uid: str) -> Iterator[str]:
+        found = self.services.of(key)
+        return (one["metadata"]["name"] for one in found if uid in owner_uids(one))
 
     def _events(self, key: RunKey, waiting: list[Object]) -> tuple[Object, ...]:
         selectors = (f"involvedObject.uid={waits['metadata']['uid']}" for waits in waiting)

@@ -30,6 +30,8 @@ class Seen:
     kueue_workloads: tuple[Object, ...] = ()
     neighbours: tuple[Object, ...] = ()
     """Jobs of all runs of the namespace, if one of `jobs` is held by a queue."""
+    services: frozenset[str] | None = None
+    """Names of the Services; None: not read."""
 
 
 def owner_uids(document: Object) -> set[str]:

@@ -102,8 +102,15 @@ def _state(job: Object, seen: Seen, now: datetime) -> WorkloadState:
         log=f"kubectl logs -n {job['metadata']['namespace']} job/{job['metadata']['name']}",
         settings=job["metadata"].get("labels", {}).get(labels.SETTINGS),
         changed=CHANGES in job and phase not in TERMINAL,
+        apart=phase not in TERMINAL and _lacks_service(job, seen),
         saved=saved_state(job["metadata"].get("annotations", {})),
     )
+
+
+def _lacks_service(job: Object, seen: Seen) -> bool:
+    if seen.services is None or (job["spec"].get("completions") or 1) == 1:
+        return False
+    return job["metadata"]["name"] not in seen.services
 
 
 def _phase(job: Object, pods: Collection[Pod]) -> Phase:

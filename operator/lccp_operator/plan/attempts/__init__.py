@@ -4,9 +4,13 @@ The journal is brought up to date first (`settled`, `steered`); the intents then
 match the journal. So the next reconcile repairs a crash between the two.
 """
 
-from lccp_operator.plan.attempts.gangs import gathering_seconds_left, old_gang_lives
+from lccp_operator.plan.attempts.gangs import (
+    gathering_seconds_left,
+    old_gang_lives,
+    told_of_remade,
+)
 from lccp_operator.plan.attempts.records import settled, steered
-from lccp_operator.plan.attempts.silence import silence, silence_seconds_left
+from lccp_operator.plan.attempts.silence import hampered, silence, silence_seconds_left
 from lccp_operator.plan.attempts.trainers import drain_seconds_left, intents
 from lccp_operator.plan.attempts.waits import backoff_seconds_left, unbegun
 
@@ -14,11 +18,13 @@ __all__ = [
     "backoff_seconds_left",
     "drain_seconds_left",
     "gathering_seconds_left",
+    "hampered",
     "intents",
     "old_gang_lives",
     "settled",
     "silence",
     "silence_seconds_left",
     "steered",
+    "told_of_remade",
     "unbegun",
 ]

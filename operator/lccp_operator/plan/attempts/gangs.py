@@ -8,6 +8,7 @@ from lccp.api.objects.journal import AttemptRecord, Gang
 from lccp_operator.plan.context import Context
 from lccp_operator.workloads.endings import Ending
 from lccp_operator.workloads.state import Phase, WorkloadState
+from lccp_operator.workloads.training import Training
 
 MEETING_SECONDS = 60
 """A gang whose pods all began is seen complete within this time."""
@@ -19,6 +20,25 @@ def old_gang_lives(context: Context) -> bool:
     return any(
         state.live for workload, state in context.trainings.items() if workload.attempt != number
     )
+
+
+def remade(context: Context) -> bool:
+    """What its pods need to find each other is gone, and made again."""
+    gang = context.gang
+    return gang is not None and gang.apart and not gang.deleting
+
+
+def told_of_remade(context: Context) -> list[str]:
+    """A sentence if that is so, or if it is refused; else none."""
+    attempt = context.open_attempt
+    if attempt is None or not remade(context):
+        return []
+    refused = context.rejected.get(Training.of(attempt))
+    then = f", which is refused: {refused.message}" if refused is not None else ""
+    return [
+        f"somebody deleted the Service by which the pods of attempt {attempt.number} find each "
+        f"other: it is made again{then}"
+    ]
 
 
 def gathering_seconds_left(context: Context) -> float | None:

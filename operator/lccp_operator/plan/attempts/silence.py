@@ -1,4 +1,4 @@
-"""An attempt whose pods run, but report nothing."""
+"""An attempt whose pods run, but report nothing, or only what hampers them."""
 
 from lccp.api.objects.training import Heartbeat
 from lccp_operator.plan.context import Context
@@ -24,6 +24,13 @@ def silence_seconds_left(context: Context) -> float | None:
     """Seconds until a heartbeat is overdue; None if no heartbeat is expected."""
     beat = _last_beat(context)
     return None if beat is None else context.seconds_left(beat.at, SILENT_SECONDS)
+
+
+def hampered(context: Context) -> list[str]:
+    """Problems that the newest attempt, a branch's included, reports: a store without uploads."""
+    last = context.last_attempt
+    beat = context.facts.heartbeats.get(last.number) if last is not None else None
+    return [beat.problem] if beat is not None and beat.problem else []
 
 
 def _last_beat(context: Context) -> Heartbeat | None:

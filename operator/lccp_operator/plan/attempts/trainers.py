@@ -12,7 +12,7 @@ from lccp_operator.intents import (
     TellStop,
     WriteControl,
 )
-from lccp_operator.plan.attempts.gangs import has_begun, old_gang_lives
+from lccp_operator.plan.attempts.gangs import has_begun, old_gang_lives, remade
 from lccp_operator.plan.context import Context
 from lccp_operator.workloads.state import SavedState
 from lccp_operator.workloads.training import Training
@@ -60,7 +60,8 @@ def _of_open_attempt(context: Context) -> list[Intent]:
     if attempt is None:
         return []
     found: list[Intent] = _control(context, attempt)
-    if gang is None and not old_gang_lives(context):
+    due = not old_gang_lives(context) if gang is None else remade(context)
+    if due:
         found.append(ApplyWorkload(Training.of(attempt), context.pinned))
     overdue = (drain_seconds_left(context) or 0) < 0
     if gang is not None and overdue and not gang.deleting:

@@ -35,7 +35,7 @@ from lccp_operator.observed import Unknown
 pytestmark = pytest.mark.apiserver
 
 TRAINING = "tiny-train-a1"
-WORKLOADS = (api.JOBS, api.PODS)
+WORKLOADS = (api.JOBS, api.PODS, api.SERVICES)
 RECONCILES = 'lccp_reconcile_duration_seconds_count{result="success"}'
 
 
@@ -207,6 +207,32 @@ def test_a_refused_workload_is_reported_by_the_reconcile_that_was_refused(
     said = objects.read(health.store, namespace.keys("tiny").conditions, RunConditions)
     assert "PodRejected" in {condition.reason for condition in said.conditions}
     assert namespace.events("tiny").count("Refused") == 1
+
+
+def test_a_service_that_somebody_deletes_is_there_again_after_a_reconcile(
+    namespace: Namespace, proxied: api.Cluster, tmp_path: Path
+) -> None:
+    health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
+    namespace.create_run(run_document("tiny", topology={"nodes": 2}))
+    with reconciling(namespace, proxied, health, tmp_path) as reconciler:
+        for _ in range(2):
+            reconciler.reconcile(key)
+        before = namespace.api.get(api.SERVICES, namespace.name, TRAINING)["metadata"]["uid"]
+        namespace.api.delete(api.SERVICES, namespace.name, TRAINING, foreground=False)
+        wait_for(
+            lambda: (
+                reconciler.reconcile(key)
+                and "deleted the Service" in namespace.conditions("tiny")["Degraded"]["message"]
+            ),
+            "it is not told",
+        )
+        again = namespace.api.get(api.SERVICES, namespace.name, TRAINING)["metadata"]["uid"]
+        reconciler.workloads_changed(key)
+        reconciler.reconcile(key)
+
+    assert again != before
+    assert namespace.conditions("tiny")["Degraded"]["reason"] == "Healthy"
+    assert len(namespace.jobs()) == 1
 
 
 def test_nothing_is_begun_in_a_namespace_that_is_being_deleted(

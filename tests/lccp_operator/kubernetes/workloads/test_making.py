@@ -29,7 +29,9 @@ def run(namespace: Namespace) -> LCCPRun:
 
 @pytest.fixture
 def workloads(cluster: api.Cluster) -> KubernetesWorkloads:
-    cached = [Informer(cluster, kind, (), lambda _: None) for kind in (api.JOBS, api.PODS)]
+    cached = [
+        Informer(cluster, kind, (), lambda _: None) for kind in (api.JOBS, api.PODS, api.SERVICES)
+    ]
     return KubernetesWorkloads(cluster, WorkloadReader(cluster, *cached), STORE)
 
 

@@ -346,3 +346,25 @@ def test_an_importer_ends_as_its_container_did() -> None:
     (found,) = state(a_job(), a_pod("Failed", containerStatuses=[ended])).pods
 
     assert (found.exit_code, found.message) == (64, "there is no such folder")
+
+
+@pytest.mark.parametrize(
+    ("services", "size", "ended", "apart"),
+    [
+        (frozenset(), 2, False, True),
+        (frozenset({"j"}), 2, False, False),
+        (frozenset(), 1, False, False),
+        (frozenset(), 2, True, False),
+        (None, 2, False, False),
+    ],
+    ids=["gone", "there", "one pod", "ended", "not read"],
+)
+def test_a_gang_whose_service_is_gone_is_apart(
+    services: frozenset[str] | None, size: int, ended: bool, apart: bool
+) -> None:
+    job = a_job(conditions={"Complete": ""} if ended else None)
+    job["spec"]["completions"] = size
+
+    (state,) = states(Seen((job,), (), services=services), NOW).values()
+
+    assert state.apart is apart

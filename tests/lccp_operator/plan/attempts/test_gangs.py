@@ -7,6 +7,7 @@ from attempted_world import (
     POLICY,
     REFUSED,
     a_training_world,
+    a_world,
     gangs,
     gathering,
     observed,
@@ -211,3 +212,24 @@ def test_a_gang_that_is_not_as_requested_ends_at_once_and_is_told() -> None:
     assert end in decided.intents
     assert [event.message for event in decided.events] == [f"attempt 1: {trouble.message}"]
     assert end not in later.intents
+
+
+def degraded(world: World) -> str:
+    assert world.run.status is not None
+    return {c.type: c.message for c in world.run.status.conditions}[ConditionType.DEGRADED]
+
+
+def test_what_a_gang_needs_to_meet_is_made_again_and_told() -> None:
+    world = a_world(topology={"nodes": 2})
+    world.reconcile()
+    pods = Pod(0, "a", Phase.RUNNING), Pod(1, "b", Phase.RUNNING)
+
+    assert gangs(world.reconcile(observed_gang(world, *pods, apart=True))) == [Training(1)]
+    assert degraded(world).endswith("pods of attempt 1 find each other: it is made again")
+    apart = observed_gang(world, *pods, apart=True)
+    world.reconcile(replace(apart, rejected={Training(1): REFUSED}))
+    assert degraded(world).endswith("which is refused: exceeded quota: gpus")
+
+    assert gangs(world.reconcile(observed_gang(world, *pods))) == []
+    assert degraded(world) == ""
+    assert gangs(world.reconcile(observed_gang(world, *pods, apart=True, deleting=True))) == []
