@@ -19,7 +19,7 @@ from lccp_operator.facts import Facts
 from lccp_operator.intents import ClaimIdentity, ClaimRun, Event, EventReason, Intent
 from lccp_operator.observed import Known, Observed, Owner
 from lccp_operator.plan.context import Context
-from lccp_operator.plan.goals import final_failure
+from lccp_operator.plan.goals import failed_for_good
 
 
 @dataclass(frozen=True)
@@ -219,8 +219,8 @@ def _begun(context: Context) -> Journal:
 
 
 def _asked_again(context: Context) -> bool:
-    """The run failed, and since then it was suspended, or its settings were changed."""
-    if context.open_attempt is not None or final_failure(context) is None:
+    """It failed for good, and since then it was suspended, or its settings were changed."""
+    if context.open_attempt is not None or not failed_for_good(context):
         return False
     return context.spec.suspend or bool(context.changed_settings) or _changed_and_back(context)
 

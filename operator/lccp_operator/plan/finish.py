@@ -4,7 +4,7 @@ from lccp.api.objects.journal import Journal
 from lccp_operator.intents import DeleteRun, Intent
 from lccp_operator.plan import attempts, evaluations, stops
 from lccp_operator.plan.context import Context
-from lccp_operator.plan.goals import Aim, final_failure, goal
+from lccp_operator.plan.goals import Aim, failed_for_good, goal
 
 POLL_SECONDS = 15.0
 """Time between two polls of the store while something writes to it."""
@@ -17,7 +17,7 @@ LEAST_SECONDS = 0.2
 
 def noted(context: Context) -> Journal:
     """The journal with the time since which nothing is left to do, and the spec of a failed run."""
-    failed_with = context.seen_spec if final_failure(context) is not None else None
+    failed_with = context.seen_spec if failed_for_good(context) else None
     finished_at = (context.journal.finished_at or context.now) if finished(context) else None
     return context.noted(finished_at=finished_at, failed_with=failed_with)
 

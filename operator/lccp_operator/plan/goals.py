@@ -71,6 +71,11 @@ def failed_branches(context: Context) -> list[Goal]:
     return [failure for failure in failures if failure is not None]
 
 
+def failed_for_good(context: Context) -> bool:
+    """The run failed, or a branch of it: no new attempt follows unless somebody asks."""
+    return final_failure(context) is not None or bool(failed_branches(context))
+
+
 def _of_the_run(context: Context) -> Goal:
     """The goal of the run's own training; the first thing that ended it decides."""
     stop = context.journal.stop

@@ -98,6 +98,21 @@ def test_a_branch_whose_gang_fails_is_trained_again_and_in_the_end_left_out() ->
     assert f"attempt 3 (branch from {FIRST:,} tokens) ended as Internal" in told
 
 
+def test_a_branch_that_failed_for_good_is_trained_again_once_somebody_suspends_the_run() -> None:
+    world = a_world()
+    until_a_branch_runs(world)
+    world.end_training(ExitCode.CONFIGURATION)
+    world.settle()
+    assert branches(world) == [None, FIRST, SECOND]
+
+    for suspend in (True, False):
+        world.run = with_spec(world.run, suspend=suspend)
+        world.settle()
+
+    assert branches(world) == [None, FIRST, SECOND, FIRST]
+    assert conditions(world.run)["Degraded"] == ("False", "Healthy")
+
+
 def test_a_branch_that_is_suspended_saves_ends_and_goes_on() -> None:
     world = a_world()
     until_a_branch_runs(world)
