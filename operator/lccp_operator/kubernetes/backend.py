@@ -34,12 +34,13 @@ class KubernetesWorkloads:
         self,
         cluster: api.Cluster,
         reader: WorkloadReader,
+        late: LateAnswers,
         store: StoreConfig | None,
         installation: str = "",
     ) -> None:
         self._cluster = cluster
         self._making = Making(cluster)
-        self._late = LateAnswers(cluster)
+        self._late = late
         self._reader = reader
         self._store = store
         self._installation = installation

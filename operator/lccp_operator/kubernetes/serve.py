@@ -101,6 +101,7 @@ class Service:
                 self._elect,
                 self._look_for_deletions,
                 self._look_for_emptied,
+                self._look_for_late,
             )
         ]
         for thread in threads:
@@ -145,6 +146,9 @@ class Service:
 
     def _look_for_emptied(self) -> None:
         self._prefixes.follow(self._stop, self._leading)
+
+    def _look_for_late(self) -> None:
+        self._reconciler.late.follow(self._stop)
 
     def _watch_runs(self) -> None:
         """Kopf in this thread; if it ends unexpectedly, so does the process."""

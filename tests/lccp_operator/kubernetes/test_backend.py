@@ -45,7 +45,7 @@ def workloads(proxied: Cluster, settings: Installation) -> KubernetesWorkloads:
         Informer(proxied, kind, (), lambda _: None) for kind in (api.JOBS, api.PODS, api.SERVICES)
     ]
     reader = WorkloadReader(proxied, *cached)
-    return KubernetesWorkloads(proxied, reader, settings.store("default"))
+    return KubernetesWorkloads(proxied, reader, LateAnswers(proxied), settings.store("default"))
 
 
 def test_a_webhook_that_does_not_answer_refuses_the_workload_and_nothing_else(
@@ -115,9 +115,10 @@ def test_a_job_says_which_installation_made_it(
     cached = [
         Informer(proxied, kind, (), lambda _: None) for kind in (api.JOBS, api.PODS, api.SERVICES)
     ]
-    reader, store = WorkloadReader(proxied, *cached), settings.store("default")
+    reader, late = WorkloadReader(proxied, *cached), LateAnswers(proxied)
+    store = settings.store("default")
     for installation_id in ("lccp/one@00000001", "lccp/two@00000002"):
-        workloads = KubernetesWorkloads(proxied, reader, store, installation_id)
+        workloads = KubernetesWorkloads(proxied, reader, late, store, installation_id)
         workloads.apply(run, Training(1), settings.offered(run))
 
     (job,) = namespace.jobs()
@@ -182,7 +183,9 @@ def informed(cluster: Cluster, settings: Installation) -> Iterator[KubernetesWor
     for informer in cached:
         informer.start(stop)
     wait_for(lambda: all(informer.synced for informer in cached), "they know nothing")
-    yield KubernetesWorkloads(cluster, WorkloadReader(cluster, *cached), settings.store("default"))
+    yield KubernetesWorkloads(
+        cluster, WorkloadReader(cluster, *cached), LateAnswers(cluster), settings.store("default")
+    )
     stop.set()
 
 

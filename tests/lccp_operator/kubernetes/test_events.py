@@ -1,5 +1,6 @@
 """Events on run objects: posted once, cut to what an event holds, also while an answer is late."""
 
+import threading
 from datetime import UTC, datetime
 
 import pytest
@@ -34,28 +35,40 @@ def test_a_long_event_is_cut_to_what_an_event_holds(namespace: Namespace, run: L
 def test_an_answer_that_is_late_is_told_once_while_it_is_waited_for(
     namespace: Namespace, run: LCCPRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "LATE_SECONDS", 0.1)
+    monkeypatch.setattr(events, "LATE_SECONDS", 0.0)
     late = LateAnswers(namespace.api)
 
-    with late.told(address(run), "creation of Job tiny-train-a1"):
-        wait_for(lambda: namespace.events("tiny") == ["AnswerLate"], "nothing is told")
-    with (
-        late.told(address(run), "creation of Job tiny-train-a1"),
-        late.told(address(run), "creation of Service x"),
-    ):
-        wait_for(lambda: len(namespace.events("tiny")) == 2, "nothing is told")
+    for request in ("creation of Job tiny-train-a1", "creation of Service x"):
+        for _ in range(2):
+            with late.told(address(run), request):
+                late.look()
 
     told = [event["message"] for event in namespace.api.list(api.EVENTS, namespace.name)]
+    assert len(told) == 2
     assert sum("has not answered the creation of Job tiny-train-a1" in one for one in told) == 1
 
 
 def test_an_answer_in_time_is_not_told(
     namespace: Namespace, run: LCCPRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "LATE_SECONDS", 1.0)
     late = LateAnswers(namespace.api)
-    for _ in range(3):
-        with late.told(address(run), "creation of Job tiny-train-a1"):
-            pass
-    with late.told(address(run), "creation of Job tiny-train-a2"):
+    with late.told(address(run), "creation of Job tiny-train-a1"):
+        late.look()
+    monkeypatch.setattr(events, "LATE_SECONDS", 0.0)
+    late.look()
+
+    assert namespace.events("tiny") == []
+
+
+def test_what_is_late_is_told_while_it_is_followed(
+    namespace: Namespace, run: LCCPRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "LATE_SECONDS", 0.1)
+    late, stop = LateAnswers(namespace.api), threading.Event()
+    follower = threading.Thread(target=late.follow, args=(stop,))
+    follower.start()
+
+    with late.told(address(run), "creation of Job tiny-train-a1"):
         wait_for(lambda: namespace.events("tiny") == ["AnswerLate"], "nothing is told")
+    stop.set()
+    follower.join()

@@ -73,7 +73,7 @@ class Reconciler:
         self.memories = Memories()
         self._inbox: Inbox[RunKey] = Inbox()
         self._left = LeftRuns()
-        self._late = LateAnswers(cluster)
+        self.late = LateAnswers(cluster)
 
     def workloads_changed(self, key: RunKey) -> None:
         """Some of the run's workloads changed."""
@@ -117,7 +117,7 @@ class Reconciler:
             return self._forget(key)
 
     def _reconcile(self, key: RunKey, body: Object) -> float:
-        runs = KubernetesRuns(self._cluster, body["metadata"]["resourceVersion"], self._late)
+        runs = KubernetesRuns(self._cluster, body["metadata"]["resourceVersion"], self.late)
         uid = body["metadata"]["uid"]
         made_by, left_to = self._reader.made_by(key, uid), self._left.told(key, uid)
         run = run_or_said(body, self._ownership.owner, made_by, runs, left_to)
@@ -227,11 +227,11 @@ class Reconciler:
         known = self.memories.get(key)
         if known is None or known.uid != run.metadata.uid:
             name = run.spec.checkpoints.store_name
-            config = self._installation.store(name)
+            config, owner = self._installation.store(name), self._ownership.owner.id
             known = self.memories[key] = RunMemory(
                 run.metadata.uid,
                 name,
-                KubernetesWorkloads(self._cluster, self._reader, config, self._ownership.owner.id),
+                KubernetesWorkloads(self._cluster, self._reader, self.late, config, owner),
                 StoreObserver(self._health(name).store, RunKeys(*key)),
             )
         return known

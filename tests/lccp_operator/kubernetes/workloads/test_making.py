@@ -11,6 +11,7 @@ from lccp.api.conditions import Reason
 from lccp.api.run import LCCPRun
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.backend import KubernetesWorkloads
+from lccp_operator.kubernetes.events import LateAnswers
 from lccp_operator.kubernetes.workloads.asked import changed_since
 from lccp_operator.kubernetes.workloads.informer import Informer
 from lccp_operator.kubernetes.workloads.reading import WorkloadReader
@@ -32,7 +33,9 @@ def workloads(cluster: api.Cluster) -> KubernetesWorkloads:
     cached = [
         Informer(cluster, kind, (), lambda _: None) for kind in (api.JOBS, api.PODS, api.SERVICES)
     ]
-    return KubernetesWorkloads(cluster, WorkloadReader(cluster, *cached), STORE)
+    return KubernetesWorkloads(
+        cluster, WorkloadReader(cluster, *cached), LateAnswers(cluster), STORE
+    )
 
 
 @pytest.mark.apiserver
