@@ -238,11 +238,12 @@ def test_a_service_that_somebody_deletes_is_there_again_after_a_reconcile(
 def test_nothing_is_begun_in_a_namespace_that_is_being_deleted(
     namespace: Namespace, proxied: api.Cluster, tmp_path: Path
 ) -> None:
-    health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
+    health, key = StoreHealth(FileStore(namespace.root), print), RunKey(namespace.name, "tiny")
     namespace.create_run(run_document("tiny"))
     with reconciling(namespace, proxied, health, tmp_path) as reconciler:
         for _ in range(2):
             reconciler.reconcile(key)
+        namespace.beat("tiny", 1, 0)
         namespace.api.call("DELETE", f"/api/v1/namespaces/{namespace.name}")
         namespace.api.delete(api.JOBS, namespace.name, TRAINING, foreground=False)
         told = "is being deleted: no attempt is started"
