@@ -4,6 +4,8 @@ import logging
 from contextlib import suppress
 from pathlib import Path
 
+import torch
+
 from lccp.contract.errors import InvalidInput
 from lccp.cost.architecture import Architecture
 from lccp.cost.planning.evaluators import EvaluatorMemory, shards_that_fit
@@ -22,13 +24,13 @@ def chosen_plan(
     """The plan for the model in `directory` and prompts of up to `longest` tokens on this machine.
 
     Unless `execution` says how many, its processes share the model in the fewest shards that fit. A
-    model whose memory is not counted is not shared, nor one without experts on a CPU.
+    model whose memory is not counted is not shared, nor what a CPU's processes can't share.
 
     Raises InvalidInput if it exceeds a device, and another number of processes would do.
     """
     plan = ExecutionPlan.here(execution)
     model = None if execution.shards else _counted(directory, trust_remote_code)
-    if model is None or (plan.device == "cpu" and not model.routed_parameters):
+    if model is None or (plan.device == "cpu" and not _shared_on_a_cpu(model)):
         return plan
     room, value = memory_bytes(plan.device, execution.sharing), plan.torch_dtype.itemsize
     usable = int(PLANNED * room)
@@ -50,6 +52,11 @@ def chosen_plan(
             "(evaluation.processes, --processes)"
         )
     return plan
+
+
+def _shared_on_a_cpu(model: Architecture) -> bool:
+    """Whether processes of a CPU can share `model`: experts, where there are no CUDA devices."""
+    return bool(model.routed_parameters) and not torch.cuda.device_count()
 
 
 def _counted(directory: Path, trust_remote_code: bool) -> Architecture | None:

@@ -17,6 +17,11 @@ from lccp_evaluator.spread import choosing
 TOKENS = 500
 
 
+@pytest.fixture(autouse=True)
+def _without_cuda_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+
+
 @pytest.fixture(scope="module")
 def sparse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return a_checkpoint(tmp_path_factory.mktemp("sparse"), model_type="qwen3_moe")
@@ -81,6 +86,16 @@ def test_layers_are_shared_by_cuda_devices_only(
 
     assert shards("cuda", 2) == 2
     assert shards("cpu", 4) == 1
+
+
+def test_processes_of_a_cpu_share_no_experts_beside_cuda_devices(
+    sparse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half, two = held(sparse, 2, 4), Execution("cpu", processes=2)
+
+    assert chosen(sparse, two, half, monkeypatch).shards == 2
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert chosen(sparse, two, half, monkeypatch).shards == 1
 
 
 def test_a_device_that_is_not_there_is_named(dense: Path, monkeypatch: pytest.MonkeyPatch) -> None:
