@@ -10,8 +10,9 @@ until the model ends the text, or has generated `further` more tokens than the a
 - `niah_agreement` is the share of them in which containment agrees with `niah_score`: the key is
   contained where all its tokens are the arg-max, and is not where they are not.
 
-Where the agreement is high, the score represents what a user would see. Each prompt costs one pass
-over all of it, and one for each generated token.
+Where the agreement is high, the score represents what a user would see. The passes of `niah` have
+read the prompts, so each generated token costs a pass of one token; if prompts do not share their
+beginnings, one over the whole text so far.
 """
 
 from typing import Annotated

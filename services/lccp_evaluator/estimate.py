@@ -9,7 +9,7 @@ prompts are too few for that: without a trial, they give only the seconds of an 
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import reduce
 from math import inf
 
@@ -139,7 +139,7 @@ def _trial(
     found: list[Observation] = []
     firsts = list({id(one.asked): one for one in reversed(cohorts)}.values())
     for cohort in firsts:
-        passages = cohort.passages()
+        passages = [replace(one, say=0) for one in cohort.passages()]
         share = seconds / len(firsts)
         if engine.way == "Forked":
             few = sorted(passages, key=lambda one: len(one.ids))[:FEW]

@@ -87,7 +87,8 @@ class Engine:
             NotFiniteModel: NaN or infinite values; says in which layer they begin.
         """
         plan = plan or self.planned(passages)
-        arena = Arena(plan.slots)
+        arena = Arena(plan.slots + max((one.say for one in passages), default=0))
+        said: dict[int, NDArray[np.int32]] = {}
         readings = Readings(passages)
         routed = [number for number, passage in enumerate(passages) if passage.bands]
         loads = Loads(passages, experts.count(self.model)) if routed else None
@@ -103,18 +104,18 @@ class Engine:
                     self._take(step, readings)
                 loads.add(pieces, chosen)
             progress(sum(piece.stop - piece.start for piece in pieces))
+            said |= self._said_after(step, progress)
         found = readings.collected()
         if loads is not None:
             for number in routed:
                 found[number] = replace(found[number], load=loads.of(number))
-        for number, passage in enumerate(passages):
-            if passage.say:
-                found[number] = replace(found[number], said=self._said(passage, progress))
+        for number, tokens in said.items():
+            found[number] = replace(found[number], said=tokens)
         return found
 
     def work(self, passages: Sequence[Passage], plan: Schedule) -> Work:
         """The cost of reading `passages` by `plan`."""
-        said = (said_work(passage, self._said_tokens) for passage in passages)
+        said = (said_work(passage, self.way == "Forked") for passage in passages)
         return sum(said, Work.of(plan.steps, passages, self.watches))
 
     @property
@@ -124,18 +125,28 @@ class Engine:
             return None
         return int(self.model.config.get_text_config(decoder=True).num_hidden_layers)
 
-    @property
-    def _said_tokens(self) -> int | None:
-        return self.step_tokens if self.way == "Forked" else None
+    def _said_after(self, step: Step, progress: PassProgress) -> dict[int, NDArray[np.int32]]:
+        """What the model generates after the prompts that end in `step`, by passage."""
 
-    def _said(self, passage: Passage, progress: PassProgress) -> NDArray[np.int32]:
         def logits(step: Step) -> Iterator[Tensor]:
             yield from self._logits(step)
             progress(sum(piece.stop - piece.start for piece in step.pieces))
 
-        ends = self.model.generation_config.eos_token_id if self.model.generation_config else None
-        ids = {ends} if isinstance(ends, int) else set(ends or ())
-        return np.array(list(say(passage, self._said_tokens, ids, logits)), np.int32)
+        found: dict[int, NDArray[np.int32]] = {}
+        for piece, one in ((piece, one) for piece in step.pieces for one in piece.judged):
+            passage = step.passages[one.passage]
+            if passage.say and one.place == 0:
+                prompt = piece.slots if self.way == "Forked" else None
+                tokens = list(say(passage, step.arena, prompt, self._ends, logits))
+                found[one.passage] = np.array(tokens, np.int32)
+        return found
+
+    @property
+    def _ends(self) -> set[int]:
+        """Tokens that end a text."""
+        asked = self.model.generation_config
+        ends = asked.eos_token_id if asked else None
+        return {ends} if isinstance(ends, int) else set(ends or ())
 
     def _take(self, step: Step, readings: Readings) -> None:
         """Run `step`, and add its results to `readings`."""
