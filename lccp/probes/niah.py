@@ -3,6 +3,11 @@
 A prompt is a haystack with a needle at a depth, a question, and the needle again as the answer,
 under teacher forcing. The NLL of a sample is `-(1/m) Σ log p_i` over the m tokens of the answer.
 
+A needle is at the beginning of a sentence within 4 points of its depth, or within two fifths of the
+smallest step between depths if that is less, so that prompts of several lengths share positions; of
+a word, if no sentence begins there. Later positions cost less, so needles are a little deeper than
+their depths say: about one point on average. The real depth of each cell is in the details.
+
 - `niah_ppl` is `exp` of the mean NLL of a band's samples, equally weighted; `niah_mean_ppl` is the
   mean of `exp(NLL)` of each sample.
 - `niah_score` is the share of samples in which every token of the key is the arg-max, given the

@@ -19,14 +19,14 @@ from lccp.probes.niah import NiahSettings
 from lccp.probes.settings.prompts import Needle
 from lccp_evaluator.sampling import haystacks
 from lccp_evaluator.sampling.haystacks import Stream
-from lccp_evaluator.sampling.positions import cell, pick
+from lccp_evaluator.sampling.positions import cell, pick, tolerance_percent
 from lccp_evaluator.sampling.samples import Drawn, Labels, Sample, Slice, Span, part_of
 from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.sources.words import telling
 from lccp_evaluator.sampling.tokenization import Tokenizer, space_between
 
 FIELD = "evaluation.probes.niah"
-VERSION = 3
+VERSION = 4
 FULL, NONE, ORACLE = "full", "none", "oracle"
 """Roles: a cell's prompt; only the question; the question with only the needle as context."""
 
@@ -136,8 +136,9 @@ def _positions(
     sentences, words = (
         np.flatnonzero(begins) for begins in (stream.begins_sentence, stream.begins_word)
     )
+    tolerance = tolerance_percent(sorted({depth for _, depth, _ in cells}))
     placed = [
-        cell(frames[needle].room(length), depth, sentences, words)
+        cell(frames[needle].room(length), depth, tolerance, sentences, words)
         for length, depth, needle in cells
     ]
     return dict(zip(cells, pick(placed), strict=True))

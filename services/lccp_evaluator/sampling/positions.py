@@ -9,12 +9,15 @@ position only if it has no such beginning.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-TOLERANCE = 1 / 25
-"""How far a needle may be from its nominal depth, as a share of the haystack."""
+MOST_PERCENT = 4.0
+"""How far a needle may be from its nominal depth, in percent of the haystack."""
+STEP_SHARE = 2 / 5
+"""The same as a share of the step between depths: no position is near two of them."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,21 @@ class Cell:
         return self.room * self.depth_percent / 100
 
 
+def tolerance_percent(depths_percent: Sequence[int]) -> float:
+    """How far a needle may be from any of these depths, in percent of the haystack."""
+    steps = [high - low for low, high in pairwise(sorted(depths_percent))]
+    return min([MOST_PERCENT, *(STEP_SHARE * step for step in steps)])
+
+
 def cell(
-    room: int, depth_percent: int, sentences: NDArray[np.int64], words: NDArray[np.int64]
+    room: int,
+    depth_percent: int,
+    tolerance_percent: float,
+    sentences: NDArray[np.int64],
+    words: NDArray[np.int64],
 ) -> Cell:
     """A cell with its candidates; `sentences` and `words` are tokens that begin one, ascending."""
-    exact, reach = room * depth_percent / 100, TOLERANCE * room
+    exact, reach = (room * percent / 100 for percent in (depth_percent, tolerance_percent))
     low, high = max(0.0, exact - reach), min(float(room), exact + reach)
     for begins in (sentences, words):
         near = begins[np.searchsorted(begins, low) : np.searchsorted(begins, high, side="right")]

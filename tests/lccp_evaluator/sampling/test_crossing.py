@@ -11,7 +11,7 @@ from lccp.probes.niah import NiahSettings, resolved
 from lccp.probes.probe import Contexts
 from lccp.probes.settings.needles import DEFAULT_NEEDLES
 from lccp_evaluator.sampling.crossing import FULL, NONE, ORACLE
-from lccp_evaluator.sampling.positions import TOLERANCE
+from lccp_evaluator.sampling.positions import MOST_PERCENT
 from lccp_evaluator.sampling.tokenization import Tokenizer
 
 SETTINGS = {"lengths": [260, 384], "depthsPercent": [0, 30, 100], "haystacks": 3}
@@ -85,7 +85,7 @@ def test_the_needle_stands_at_the_achieved_depth_near_the_nominal_one(frozen):
 
         assert sample.needle[0] == opening + before
         assert achieved == pytest.approx(100 * before / (before + after), abs=1e-3)
-        assert abs(achieved - nominal) <= 100 * TOLERANCE
+        assert abs(achieved - nominal) <= MOST_PERCENT
 
 
 def test_shorter_samples_take_the_beginning_of_a_haystack(frozen):

@@ -7,14 +7,16 @@ from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import lil_matrix
 
-from lccp_evaluator.sampling.positions import TOLERANCE, Cell, cell, cost, pick
+from lccp_evaluator.sampling.positions import MOST_PERCENT, Cell, cell, cost, pick, tolerance_percent
 
 
 def a_grid(lengths, depths, every: int) -> list[Cell]:
     """Cells over a haystack with a sentence for every `every` tokens."""
     sentences = np.arange(0, max(lengths) + 1, every)
+    tolerance = tolerance_percent(depths)
     return [
-        cell(length, depth, sentences, np.arange(0)) for length, depth in product(lengths, depths)
+        cell(length, depth, tolerance, sentences, np.arange(0))
+        for length, depth in product(lengths, depths)
     ]
 
 
@@ -22,15 +24,18 @@ def a_grid(lengths, depths, every: int) -> list[Cell]:
 @given(
     st.integers(1, 300),
     st.integers(0, 100),
+    st.sampled_from([1.0, 4.0]),
     st.sets(st.integers(0, 300)),
     st.sets(st.integers(0, 300)),
 )
 def test_a_needle_may_stand_at_beginnings_near_its_depth_or_exactly_where_asked(
-    room, depth, sentences, words
+    room, depth, tolerance, sentences, words
 ):
-    found = cell(room, depth, *(np.array(sorted(s), dtype=int) for s in (sentences, words)))
+    begins = (np.array(sorted(s), dtype=int) for s in (sentences, words))
+    found = cell(room, depth, tolerance, *begins)
 
-    near = [at for at in range(room + 1) if abs(at - found.exact) <= TOLERANCE * room]
+    reach = room * tolerance / 100
+    near = [at for at in range(room + 1) if found.exact - reach <= at <= found.exact + reach]
     best = [at for at in near if at in sentences or at in (0, room)]
     best = best or [at for at in near if at in words]
     assert list(found.candidates) == (best or [round(found.exact)])
@@ -47,6 +52,18 @@ def test_every_cell_gets_a_position_within_its_tolerance(lengths, depths, every)
 
     for one, at in zip(cells, pick(cells), strict=True):
         assert at in one.candidates
+
+
+@pytest.mark.parametrize("step", [1, 5, 10, 25])
+def test_no_position_stands_for_two_depths_of_a_length(step: int) -> None:
+    depths = range(0, 101, step)
+    cells = a_grid([4_000, 8_000], depths, 10)
+
+    places = list(zip((one.room for one in cells), pick(cells), strict=True))
+
+    assert len(set(places)) == len(places) == 2 * len(depths)
+    assert tolerance_percent(depths) <= min(4, 0.4 * step)
+    assert tolerance_percent([50]) == 4
 
 
 @settings(max_examples=30)
@@ -106,7 +123,7 @@ def test_a_grid_of_real_sentences_costs_hardly_more_than_the_least(seed: int) ->
     ends = np.random.default_rng(seed).integers(8, 40, 200).cumsum()
     lengths = [512, 1_024, 1_536, 2_048, 3_072, 4_096]
     cells = [
-        cell(length, depth, ends, np.arange(0))
+        cell(length, depth, MOST_PERCENT, ends, np.arange(0))
         for length, depth in product(lengths, range(0, 101, 10))
     ]
 
