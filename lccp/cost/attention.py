@@ -7,7 +7,7 @@ from typing import Any, Self
 from lccp.contract.errors import InvalidInput
 from lccp.cost.fields import integer
 
-LATENT = ("deepseek_v3",)
+LATENT = ("deepseek_v2", "deepseek_v3")
 """Model types with multi-head latent attention (DeepSeek-V2, arXiv 2405.04434, section 2.1)."""
 NORMED_HEADS = ("qwen3", "qwen3_moe", "hunyuan_v1_dense", "hunyuan_v1_moe")
 BIASED = ("llama", "qwen3", "qwen3_moe", "hunyuan_v1_dense", "hunyuan_v1_moe")

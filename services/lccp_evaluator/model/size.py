@@ -1,16 +1,27 @@
 """What a model computes and holds, counted from its weights and its configuration."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
 from transformers import PreTrainedModel
 
-from lccp.contract.errors import InvalidInput
-from lccp.cost.architecture import Architecture
+from lccp.cost.attention import Attention
 from lccp_evaluator.model.experts import expert_layers
 from lccp_evaluator.model.finite import own
 
+ATTENTION = (
+    "model_type",
+    "hidden_size",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "head_dim",
+    "q_lora_rank",
+    "kv_lora_rank",
+    "qk_rope_head_dim",
+    "qk_nope_head_dim",
+    "v_head_dim",
+)
+"""What a configuration says of its attention, by transformers' names of it."""
 CHOSEN_NAMES = ("num_experts_per_tok", "moe_topk", "top_k_experts", "experts_per_token")
 
 
@@ -58,13 +69,9 @@ class Size:
 
 def _widths(config: Any) -> tuple[float, int]:
     """Mean attention width of a layer, and the elements of a token's keys and values."""
-    with suppress(InvalidInput):  # a family that is unknown there
-        attention = Architecture.from_config(config.to_dict()).attention
-        return attention.width, attention.cached
-    heads = config.num_attention_heads
-    size = getattr(config, "head_dim", None) or config.hidden_size // heads
-    key_value = getattr(config, "num_key_value_heads", None) or heads
-    return heads * size, 2 * key_value * size
+    named = {name: getattr(config, name, None) for name in ATTENTION}
+    attention = Attention.from_config(named)
+    return attention.width, attention.cached
 
 
 def _multiplied(model: PreTrainedModel, config: Any) -> int:

@@ -1,10 +1,20 @@
 """What a model computes and holds."""
 
-import pytest
-from families import LATENT
-from tiny_models import a_model
+from typing import Any
 
+import pytest
+import torch
+from families import FAMILIES
+from tiny_models import a_model
+from torch import Tensor
+
+from lccp_evaluator.model import capture
+from lccp_evaluator.model.attention import CausalMask
+from lccp_evaluator.model.capture import Call
 from lccp_evaluator.model.size import Size
+
+OWN = {"gpt_neox": {"num_key_value_heads": None}}
+"""What a family's own configurations say otherwise."""
 
 
 def test_weights_cache_and_widths_are_those_of_the_model() -> None:
@@ -36,15 +46,28 @@ def test_of_experts_those_that_are_chosen_count() -> None:
     assert two - one == (four - two) / 2 > 0
 
 
-def test_keys_and_values_of_latent_attention_have_widths_of_their_own() -> None:
-    size = Size.of(a_model("deepseek_v3", **LATENT))
+class Widths:
+    """An observer that adds up what layers keep, and what their heads compare and add up."""
 
-    assert size.attention_width == 3 * 4 * ((8 + 8) + 4) / 2
-    assert size.cache_bytes == 3 * 4 * ((8 + 8) + 4) * 4
+    cached, attended = 0, 0.0
+
+    def mask(self, mask: CausalMask, asked: dict[str, Any]) -> None:
+        """Nothing to do."""
+
+    def attend(self, call: Call) -> Tensor:
+        _, heads, tokens, size = call.query.shape
+        self.cached += call.key.shape[1] * (size + call.value.shape[-1])
+        self.attended += heads * (size + call.value.shape[-1]) / 2
+        return call.query.new_zeros(1, tokens, heads, call.value.shape[-1])
 
 
-@pytest.mark.parametrize("model_type", ["olmo2", "mixtral", "hunyuan_v1_moe", "qwen3_moe"])
-def test_a_family_has_the_same_widths_whether_it_is_known_or_not(model_type: str) -> None:
-    size = Size.of(a_model(model_type))
+@pytest.mark.parametrize("family", FAMILIES)
+def test_keys_and_values_are_as_wide_as_those_of_a_pass(family: str) -> None:
+    model_type, settings = FAMILIES[family]
+    model, seen = a_model(model_type, **OWN.get(model_type, {}) | settings), Widths()
+    with torch.no_grad(), capture.observing(seen):
+        model(torch.arange(3, 12)[None], use_cache=False)
 
-    assert (size.attention_width, size.cache_bytes) == (3 * 4 * 8, 2 * 3 * 2 * 8 * 4)
+    size = Size.of(model)
+
+    assert (size.attention_width, size.cache_bytes) == (seen.attended, 4 * seen.cached)
