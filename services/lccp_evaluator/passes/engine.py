@@ -133,10 +133,10 @@ class Engine:
             progress(sum(piece.stop - piece.start for piece in step.pieces))
 
         found: dict[int, NDArray[np.int32]] = {}
-        for piece, one in ((piece, one) for piece in step.pieces for one in piece.judged):
-            passage = step.passages[one.passage]
-            if passage.say and one.place == 0:
-                prompt = piece.slots if self.way == "Forked" else None
+        for piece in step.pieces:
+            prompt = piece.slots if self.way == "Forked" else None
+            for one in (one for one in piece.judged if one.place == 0):
+                passage = step.passages[one.passage]
                 tokens = list(say(passage, step.arena, prompt, self._ends, logits))
                 found[one.passage] = np.array(tokens, np.int32)
         return found

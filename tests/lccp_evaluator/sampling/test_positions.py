@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import lil_matrix
 
-from lccp_evaluator.sampling.positions import MOST_PERCENT, Cell, cell, cost, pick, tolerance_percent
+from lccp_evaluator.sampling.positions import (
+    MOST_PERCENT,
+    Cell,
+    cell,
+    cost,
+    pick,
+    tolerance_percent,
+)
 
 
 def a_grid(lengths, depths, every: int) -> list[Cell]:
