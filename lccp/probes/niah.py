@@ -2,11 +2,8 @@
 
 A prompt is a haystack with a needle at a depth, a question, and the needle again as the answer,
 under teacher forcing. The NLL of a sample is `-(1/m) Σ log p_i` over the m tokens of the answer.
-
-A needle is at the beginning of a sentence within 4 points of its depth, or within two fifths of the
-smallest step between depths if that is less, so that prompts of several lengths share positions; of
-a word, if no sentence begins there. Later positions cost less, so needles are a little deeper than
-their depths say: about one point on average. The real depth of each cell is in the details.
+The needle begins a sentence within 4 points of its depth (or two fifths of the step between depths,
+if less), so that lengths share positions; the real depths, in the details, are a little greater.
 
 - `niah_ppl` is `exp` of the mean NLL of a band's samples, equally weighted; `niah_mean_ppl` is the
   mean of `exp(NLL)` of each sample.
@@ -18,7 +15,6 @@ their depths say: about one point on average. The real depth of each cell is in 
   `oracle` is only the needle: 0 is a context that is of no use, 1 a haystack that does no harm. It
   is not measured, and the report says so, where the needle alone does not surely help (95 %, by
   needles).
-
 - `niah_lost_in_the_middle` is how much worse answers are from the middle of the context than from
   its ends (Liu et al., arXiv 2307.03172): `NLL(middle) - ((1 - w) NLL(first) + w NLL(last))`, in
   nats a token, of the mean NLL in each third of the depths. w is how far the middle's mean depth is
