@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import signal
 import sys
 from typing import Any
 
@@ -57,9 +58,12 @@ class Commands(TyperGroup):
             fix = f"pip install -e '.[{extra}]' in the checkout of LCCP"
             raise _failed(f"{error.name} is not installed: {fix}") from None
         except OSError as error:
-            if error.errno not in NO_ROOM or error.filename is not None:
+            if error.errno in NO_ROOM:
+                place = error.filename or "the output"
+                raise _failed(f"{place} can't be written: {error.strerror}") from None
+            if error.filename is None:
                 raise
-            raise _failed(f"the output can't be written: {error.strerror}") from None
+            raise _failed(f"{error.filename}: {error.strerror}") from None
         except KeyboardInterrupt:
             typer.echo("lccp: interrupted", err=True)
             raise typer.Exit(INTERRUPTED) from None
@@ -143,7 +147,13 @@ app.add_typer(grafana, name="grafana")
 
 
 def main() -> None:
-    """Run the command; what the terminal's encoding lacks is printed as a question mark."""
+    """Run the command; what the terminal's encoding lacks is printed as a question mark.
+
+    SIGTERM and a closed terminal end it as Ctrl-C does; `nohup` keeps it from the latter.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

@@ -78,8 +78,14 @@ def test_a_terminal_that_lacks_a_character_gets_a_question_mark(stored: Path) ->
             2,
             "lccp: the output can't be written: No space left on device\n",
         ),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/tmp/a"),
+            2,
+            "lccp: /tmp/a can't be written: No space left on device\n",
+        ),
+        (OSError(errno.EACCES, "Permission denied", "a"), 2, "lccp: a: Permission denied\n"),
     ],
-    ids=["bad input", "missing extra", "interrupt", "full disk"],
+    ids=["bad input", "missing extra", "interrupt", "full disk", "full at a file", "file"],
 )
 def test_a_failure_is_one_sentence(
     lccp: Lccp,
@@ -94,6 +100,36 @@ def test_a_failure_is_one_sentence(
     monkeypatch.setattr("lccp.api.crd.render_crd", fail)
     result = lccp("crd")
     assert (result.exit_code, result.stdout, result.stderr) == (code, "", sentence)
+
+
+HANGS_UP = """
+import os, signal
+from lccp.api import crd
+from lccp_cli.main import main
+number = signal.Signals[{0!r}]
+signal.signal(number, signal.{1})
+crd.render_crd = lambda: os.kill(os.getpid(), number) or "alive"
+import sys; sys.argv = ["lccp", "crd"]
+main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "before", "ended"),
+    [
+        ("SIGTERM", "SIG_DFL", (130, "", "lccp: interrupted\n")),
+        ("SIGHUP", "SIG_DFL", (130, "", "lccp: interrupted\n")),
+        ("SIGHUP", "SIG_IGN", (0, "alive", "")),
+    ],
+    ids=["terminated", "closed terminal", "nohup"],
+)
+def test_a_signal_ends_a_command_as_ctrl_c_does_unless_it_is_ignored(
+    number: str, before: str, ended: tuple[int, str, str]
+) -> None:
+    command = [sys.executable, "-c", HANGS_UP.format(number, before)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == ended
 
 
 def test_lccp_debug_shows_the_traceback(lccp: Lccp, monkeypatch: pytest.MonkeyPatch) -> None:

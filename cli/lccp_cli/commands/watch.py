@@ -1,8 +1,5 @@
 """`lccp watch`: evaluate the checkpoints of another trainer while it runs."""
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from os.path import realpath
 from pathlib import Path
@@ -119,10 +116,7 @@ def watch(
         series = EvaluationSeries(out, settings())
         watched = Watch(place, series, counts, completion, format=format)
         try:
-            with (
-                terminated_as_interrupted(),
-                watching(console, f"watching {folder}", judge) as show,
-            ):
+            with watching(console, f"watching {folder}", judge) as show:
                 watched.run(show, until_tokens, poll_seconds)
         except KeyboardInterrupt:
             console.print("\nEnded: the same command resumes from here.")
@@ -154,13 +148,3 @@ def _watched(
     store = open_store(StoreConfig(url=location.url, endpoint=endpoint))
     mirror = Mirror(store, out / "bucket")
     return mirror.listed, InBucket(mirror, format)
-
-
-@contextmanager
-def terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

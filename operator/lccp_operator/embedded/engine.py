@@ -69,7 +69,7 @@ class EmbeddedEngine:
         self.directory = _directory(self._config) / self._keys.prefix
 
     def run(self) -> Outcome:
-        """Work until the run is at rest, or until SIGINT, SIGTERM or SIGHUP.
+        """Work until the run is at rest, or until SIGINT, SIGTERM or, unless ignored, SIGHUP.
 
         The first signal lets the trainer save its state; a second one ends everything at once.
 
@@ -203,7 +203,9 @@ class EmbeddedEngine:
         def handle(number: int, frame: FrameType | None) -> None:
             self.interrupt()
 
-        before = {number: signal.signal(number, handle) for number in SIGNALS}
+        unheard = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # `nohup`
+        heard = [number for number in SIGNALS if number is not signal.SIGHUP or not unheard]
+        before = {number: signal.signal(number, handle) for number in heard}
         try:
             yield
         finally:

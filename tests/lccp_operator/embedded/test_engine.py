@@ -284,6 +284,16 @@ def test_sigint_saves_and_ends_all_processes_and_the_same_command_resumes(
     assert laptop.evaluated == dict.fromkeys(CHECKPOINTS, 1)
 
 
+def test_under_nohup_a_closed_terminal_does_not_end_the_run(laptop: Laptop) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        outcome = laptop.run(a_run(), on_snapshot=lambda _: os.kill(os.getpid(), signal.SIGHUP))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+    assert outcome.state == "Succeeded"
+
+
 def test_a_second_signal_ends_a_trainer_that_does_not_listen(
     laptop: Laptop, engines: Engines
 ) -> None:
