@@ -22,6 +22,7 @@ from lccp.model_config import CONFIG, parsed_model_config
 from lccp.report.details import Fetch, nothing_beside
 from lccp.report.training import ledgers
 from lccp.store.keys import RunKeys, TrainingKeys
+from lccp.store.local import open_source
 from lccp.store.objects import read
 from lccp.store.port import Store
 
@@ -113,7 +114,7 @@ class RunData:
 
         Raises:
             InvalidInput: no report is of the probes, two are of the same suite and checkpoint, or
-                one is damaged.
+                one is damaged or can't be read.
             Incompatible: a report has another schema version.
         """
         if not folder.is_dir():
@@ -121,7 +122,8 @@ class RunData:
         found: dict[EvaluationKey, EvaluationReport] = {}
         folders: dict[EvaluationKey, Path] = {}
         for path in sorted(folder.rglob(REPORT)):
-            report = EvaluationReport.from_json(path.read_bytes(), str(path))
+            with open_source(path) as file:
+                report = EvaluationReport.from_json(file.read(), str(path))
             key = report.tokens, report.suite
             if key in found:
                 raise InvalidInput(

@@ -1,5 +1,6 @@
 """Local files that a store reads and writes; their errors are input errors."""
 
+import errno
 import io
 import os
 import shutil
@@ -32,6 +33,8 @@ def atomic_write(path: Path) -> Iterator[Write]:
     """
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     with _local(path, "written"):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         part.parent.mkdir(parents=True, exist_ok=True)
         file = part.open("xb", buffering=0)
     try:

@@ -1,9 +1,6 @@
 """Assembles the page and writes it."""
 
-import errno
 import json
-import os
-import tempfile
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -18,6 +15,7 @@ from lccp.report.load import RunData
 from lccp.report.page.sections import sections
 from lccp.report.states import STATE_COLOURS
 from lccp.report.summary import Summary
+from lccp.store.local import atomic_write
 
 
 def render(data: RunData) -> str:
@@ -41,21 +39,10 @@ def render(data: RunData) -> str:
 def write_report(data: RunData, path: Path) -> Path:
     """Write the page to `path` atomically: a reader sees the old page or the new one, complete.
 
-    Raises:
-        OSError: `path` can't be written. No figure is drawn for a folder that takes no file.
+    Raises InvalidInput if it can't be written; no figure is drawn for a place that takes no file.
     """
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(render(data))
-        os.chmod(part, 0o644)
-        os.replace(part, path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
+    with atomic_write(path) as write:
+        write(render(data).encode())
     return path
 
 

@@ -131,6 +131,13 @@ def test_a_report_of_another_schema_version_is_one_sentence(tmp_path: Path) -> N
         RunData.from_folder(tmp_path)
 
 
+def test_a_report_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "report.json").symlink_to("gone")
+
+    with pytest.raises(InvalidInput, match=r"report\.json: cannot be read: No such file"):
+        RunData.from_folder(tmp_path)
+
+
 def test_two_reports_of_one_checkpoint_are_refused(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()

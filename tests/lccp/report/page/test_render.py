@@ -11,6 +11,7 @@ from pages import Page
 
 from lccp.api.causes import Cause
 from lccp.api.objects.report import EvaluationFailure
+from lccp.contract.errors import InvalidInput
 from lccp.probes.registry import PROBES
 from lccp.report.load import RunData
 from lccp.report.page.exhibits import Exhibit
@@ -90,6 +91,6 @@ def test_no_figure_is_drawn_for_a_place_that_takes_no_page(
     (tmp_path / "file").touch()
 
     for place in (tmp_path, tmp_path / "file" / "page.html"):
-        with pytest.raises(OSError, match=re.escape(str(place.parent))):
+        with pytest.raises(InvalidInput, match=re.escape(f"{place}: cannot be written")):
             write_report(plain, place)
     assert drawn == []
