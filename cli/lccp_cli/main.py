@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from lccp.api.exits import ExitCode
 from lccp.contract.errors import LccpError
+from lccp_cli.arguments import Command
 from lccp_cli.commands.analyze import analyze
 from lccp_cli.commands.compare import compare
 from lccp_cli.commands.data import data
@@ -141,7 +142,7 @@ COMMANDS = (
     version,
 )
 for command in COMMANDS:
-    app.command()(command)
+    app.command(cls=Command)(command)
 app.add_typer(data, name="data")
 app.add_typer(grafana, name="grafana")
 

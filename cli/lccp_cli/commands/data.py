@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lccp_cli.arguments import Command
 from lccp_cli.options import Endpoint
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ Workers = Annotated[
 ]
 
 
-@data.command()
+@data.command(cls=Command)
 def prepare(
     manifest: Annotated[
         Path, typer.Argument(metavar="MANIFEST", help="YAML file that contains an LCCPRun.")
@@ -88,7 +89,7 @@ def prepare(
         console.print("all sources are already tokenized")
 
 
-@data.command()
+@data.command(cls=Command)
 def check(
     manifest: Annotated[
         Path, typer.Argument(metavar="MANIFEST", help="YAML file that contains an LCCPRun.")

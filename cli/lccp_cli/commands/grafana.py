@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from lccp_cli.arguments import Command
+
 TOKEN_VARIABLE = "GRAFANA_TOKEN"
 
 grafana = typer.Typer(no_args_is_help=True)
@@ -19,7 +21,7 @@ def commands() -> None:
     """
 
 
-@grafana.command()
+@grafana.command(cls=Command)
 def push(
     url: Annotated[str, typer.Option(envvar="GRAFANA_URL", help="URL of the Grafana.")],
     folder: Annotated[str, typer.Option(help="Title of the folder, if it is created.")] = "LCCP",
