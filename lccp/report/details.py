@@ -3,7 +3,8 @@
 import hashlib
 import io
 import zipfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,16 @@ def details_of(report: EvaluationReport, probe: str, fetch: Fetch) -> Details | 
     except NotFound:
         return None
     return unpacked(data, part.details.sha256)
+
+
+def damaged(report: EvaluationReport, fetch: Fetch) -> Iterator[str]:
+    """Names of the details beside `report` that are there, but not as they were measured."""
+    for part in report.probes.values():
+        if part.details is not None:
+            with suppress(NotFound):
+                data = fetch(report, part.details.name)
+                if unpacked(data, part.details.sha256) is None:
+                    yield part.details.name
 
 
 def unpacked(data: bytes, sha256: str, names: Collection[str] | None = None) -> Details | None:

@@ -38,18 +38,19 @@ def report(
         lccp report s3://bucket/prefix/team/my-run --out my-run.html
         lccp report runs/default/tiny --gate && ./release.sh
     """
-    from lccp.contract.errors import InvalidInput
+    from lccp.report.details import damaged
     from lccp.report.page.render import write_report
+    from lccp_cli.output.console import say
     from lccp_cli.target import load_target
 
     found = load_target(target, endpoint)
     if gate:
         raise typer.Exit(0 if passed(found.data) else 1)
     path = out or (found.folder or Path()) / "report.html"
-    try:
-        typer.echo(str(write_report(found.data, path)))
-    except OSError as error:
-        raise InvalidInput(f"{path}: can't be written: {error.strerror}") from None
+    typer.echo(str(write_report(found.data, path)))
+    for one in found.data.reports:
+        for name in damaged(one, found.data.fetch):
+            say(f"lccp: {name} at {one.tokens:,} tokens is damaged: figures leave it out")
 
 
 def passed(data: "RunData") -> bool:

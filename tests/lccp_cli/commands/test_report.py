@@ -26,6 +26,18 @@ def test_report_is_written_into_the_folder_or_where_asked(
 
 
 @pytest.mark.slow
+def test_an_array_that_is_cut_short_is_told(lccp: Lccp, stored: Path) -> None:
+    array = next((stored / "evaluations").rglob("niah.npz"))
+    array.write_bytes(array.read_bytes()[:-9])
+
+    result = lccp("report", stored)
+
+    assert result.exit_code == 0
+    sentence = f"niah.npz at {int(array.parts[-3]):,} tokens is damaged: figures leave it out"
+    assert result.stderr == f"lccp: {sentence}\n"
+
+
+@pytest.mark.slow
 def test_a_page_that_can_t_be_written_is_refused_by_name(
     lccp: Lccp, stored: Path, tmp_path: Path
 ) -> None:
@@ -34,7 +46,7 @@ def test_a_page_that_can_t_be_written_is_refused_by_name(
         result = lccp("report", stored, "--out", path)
 
         assert result.exit_code == 2
-        assert f"{path}: can't be written: " in result.output
+        assert f"file {path}: cannot be written: " in result.output
 
 
 @pytest.mark.slow
