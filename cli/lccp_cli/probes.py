@@ -36,7 +36,7 @@ LIMITED = ("haystacks", "documents", "questions")
 
 def settings_of(asked: Measuring) -> "Callable[[], SeriesSettings]":
     """A function that makes the settings of a series; calling it takes a while, as it imports
-    torch.
+    torch, and raises InvalidInput if the machine lacks the device.
 
     Raises InvalidInput at once, naming file and field, or the option.
     """
@@ -47,9 +47,16 @@ def settings_of(asked: Measuring) -> "Callable[[], SeriesSettings]":
     context = asked.context and length(asked.context, "--context")
 
     def made() -> "SeriesSettings":
+        import torch
+
+        from lccp.contract.errors import InvalidInput
         from lccp_evaluator.model.execution import Execution
         from lccp_evaluator.series.settings import SeriesSettings
 
+        if asked.device == "cuda" and not torch.cuda.is_available():
+            raise InvalidInput(
+                "--device: this machine has no CUDA device: leave it out to measure on the CPU"
+            )
         return SeriesSettings(
             probes=spec,
             source_context=source or None,

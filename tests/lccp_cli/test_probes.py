@@ -19,6 +19,15 @@ def test_without_options_the_probes_are_those_of_a_manifest() -> None:
     assert asked() == ProbesSpec().asked()
 
 
+def test_a_device_that_is_not_there_is_refused_by_its_option(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+
+    with pytest.raises(InvalidInput, match=r"^--device: this machine has no CUDA device: leave it"):
+        settings_of(Measuring(device="cuda"))()
+
+
 def test_options_of_the_grid_are_settings_of_niah() -> None:
     niah = asked(lengths="1K, 512", depths="0,50", haystacks=3, separator="\\n")["niah"]
 

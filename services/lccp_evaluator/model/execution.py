@@ -133,8 +133,8 @@ def check_device(device: Device) -> None:
     """Raise InvalidInput if this machine lacks it."""
     if device == "cuda" and not torch.cuda.is_available():
         raise InvalidInput(
-            "this machine has no CUDA device, but the evaluation needs one, by request or "
-            "because the first checkpoint had one: run it where there is one (in a run: "
+            "this machine has no CUDA device, but the first checkpoint was evaluated on one, and "
+            "all others are: run it where there is one (in a run: "
             "evaluation.workload.acceleratorResourceName), or choose another folder (--out)"
         )
 

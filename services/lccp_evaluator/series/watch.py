@@ -79,10 +79,12 @@ class Watch:
 
     def _directories(self) -> list[Path]:
         try:
-            there = self._folder.exists()
+            self._folder.stat()
+        except FileNotFoundError:
+            return []
         except OSError as error:
             raise InvalidInput(f"{self._folder}: can't be read: {error.strerror}") from None
-        return self._format.found(self._folder) if there else []
+        return self._format.found(self._folder)
 
     def run(
         self,

@@ -83,8 +83,8 @@ def watching(asked: list[str]) -> Iterator["subprocess.Popen[str]"]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_ends_a_watch_with_the_verdict(
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_watch_ends_with_the_verdict(
     watching: "subprocess.Popen[str]", number: signal.Signals
 ) -> None:
     watching.send_signal(number)
@@ -119,6 +119,17 @@ def test_wrong_options_are_told_before_anything_is_watched(
     assert result.exit_code == 2, result.output
     assert sentence in result.stderr
     assert set(Path().rglob("*")) == before
+
+
+@pytest.mark.slow
+def test_a_link_that_leads_to_itself_is_told_not_waited_for(lccp: Lccp, asked: list[str]) -> None:
+    shutil.rmtree("checkpoints")
+    Path("checkpoints").symlink_to("checkpoints")
+
+    result = lccp(*asked)
+
+    assert (result.exit_code, Path("out").exists()) == (2, False)
+    assert "checkpoints: can't be read: Too many levels of symbolic links" in result.stderr
 
 
 @pytest.mark.s3
