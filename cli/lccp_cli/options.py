@@ -125,10 +125,18 @@ def trained(
 
 
 def changed(policy: "Policy", given: "Mapping[str, object]") -> "Policy":
-    """`policy` with the given options, validated as in a manifest."""
-    from lccp.api.spec.saturation import SaturationSpec
+    """`policy` with the given options, validated as in a manifest.
 
-    spec = checked(SaturationSpec, given)
+    Raises InvalidInput, naming the option, also if the horizon exceeds a known budget.
+    """
+    from lccp.api.spec.saturation import SaturationSpec
+    from lccp.contract.errors import InvalidInput
+
+    spec, budget = checked(SaturationSpec, given), policy.budget_tokens
+    if spec.horizon_tokens is not None and budget is not None and spec.horizon_tokens > budget:
+        raise InvalidInput(
+            f"--horizon-tokens: must be at most {budget}, the tokens that the run may train"
+        )
     update = {name: getattr(spec, name) for name in given}
     if "horizon_tokens" in update:
         update["horizon_source"] = "Given"

@@ -7,7 +7,7 @@ import pytest
 from lccp.api.objects.policy import Policy
 from lccp.contract.errors import InvalidInput
 from lccp.probes.niah import NiahSettings
-from lccp_cli.options import checked, length, token_budget
+from lccp_cli.options import changed, checked, length, token_budget
 
 
 @pytest.mark.parametrize(("text", "tokens"), [("200B", 200 * 10**9), ("4096", 4_096)])
@@ -49,3 +49,12 @@ def test_quotes_are_for_manifests() -> None:
         checked(NiahSettings, {"separator": 1, "haystacks": "x"})
     assert "in quotes" not in str(refused.value)
     assert checked(Policy, {"horizon_tokens": 5}).horizon_tokens == 5
+
+
+def test_a_horizon_beyond_a_known_budget_is_refused() -> None:
+    bounded, open_ended = Policy(horizon_tokens=5, budget_tokens=1_000), Policy(horizon_tokens=5)
+
+    with pytest.raises(InvalidInput, match=r"^--horizon-tokens: must be at most 1000, the tokens"):
+        changed(bounded, {"horizon_tokens": "2K"})
+    assert changed(bounded, {"horizon_tokens": "1K"}).horizon_tokens == 1_000
+    assert changed(open_ended, {"horizon_tokens": "2K"}).horizon_tokens == 2_000
