@@ -203,13 +203,13 @@ class EvaluationSeries:
     def _measured(
         self, checkpoint: CheckpointDirectory, progress: Progress, announce: Announce | None
     ) -> EvaluationReport:
-        path = checkpoint.path
-        before = stamps(path)
+        path, before = checkpoint.path, stamps(checkpoint.path)
         subject = self._subject(checkpoint, self._digests.of(path))
         place = Place.of(self._store, self._keys, checkpoint.tokens)
         evaluation = evaluate(subject, place, progress, announce)
         if _now(path) != before:
             raise Conflict(f"{path}: was changed while it was evaluated")
+        self.check_free(checkpoint)  # another process may have written its report meanwhile
         self._store.delete(place.report)
         place.put(evaluation.files)
         source = self.settings.source(path, before)

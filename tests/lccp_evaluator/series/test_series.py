@@ -93,6 +93,22 @@ def test_another_model_replaces_no_report_in_silence(
     assert a_series(out).report(first) is not None
 
 
+def test_a_report_that_came_while_another_model_was_measured_stays(
+    tmp_path: Path, out: Path
+) -> None:
+    slow, fast = (at(a_checkpoint(tmp_path / name, seed), 100) for seed, name in enumerate("ab"))
+
+    def meanwhile(_done: Done) -> None:
+        if not a_series(out).reports():
+            a_series(out).evaluate(fast, no_progress)
+
+    result = a_series(out).evaluate(slow, meanwhile)
+
+    assert isinstance(result, EvaluationFailure)
+    assert f"holds the report of {fast.path}, also of 100 tokens: give" in result.message
+    assert a_series(out).report(fast) is not None
+
+
 def test_a_rewritten_checkpoint_is_evaluated_again(out: Path, first: CheckpointDirectory) -> None:
     (before,) = a_series(out).reports()
     a_checkpoint(first.path, seed=1)
