@@ -1,4 +1,4 @@
-"""Arguments that a slip in a shell makes: an option given twice, or an empty text."""
+"""Empty arguments, which a shell makes of variables without a value."""
 
 from typing import Any
 
@@ -10,17 +10,11 @@ MAY_BE_EMPTY = ("separator",)
 
 
 class Command(TyperCommand):
-    """A command that refuses such arguments.
-
-    Of an option given twice only the last would count. An empty text, which a variable without a
-    value makes, would be the working folder as a path.
-    """
+    """A command that refuses empty arguments: as a path, one would be the working folder."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         given, _, order = self.make_parser(ctx).parse_args(args=list(args))
         for parameter in order:
-            if order.count(parameter) > 1 and not parameter.multiple:
-                raise InvalidInput(f"{_name(parameter)}: is given twice: give it once")
             if parameter.name not in MAY_BE_EMPTY and _is_empty(given[parameter.name]):
                 otherwise = "" if parameter.required else ", or leave it out"
                 raise InvalidInput(f"{_name(parameter)}: is empty: give a value{otherwise}")

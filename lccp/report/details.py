@@ -3,8 +3,7 @@
 import hashlib
 import io
 import zipfile
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,14 +47,19 @@ def details_of(report: EvaluationReport, probe: str, fetch: Fetch) -> Details | 
     return unpacked(data, part.details.sha256)
 
 
-def damaged(report: EvaluationReport, fetch: Fetch) -> Iterator[str]:
-    """Names of the details beside `report` that are there, but not as they were measured."""
-    for part in report.probes.values():
-        if part.details is not None:
-            with suppress(NotFound):
-                data = fetch(report, part.details.name)
-                if unpacked(data, part.details.sha256) is None:
-                    yield part.details.name
+def noting(fetch: Fetch, damaged: Callable[[EvaluationReport, str], None]) -> Fetch:
+    """`fetch`, which also notes details that are not as they were measured."""
+
+    def fetched(report: EvaluationReport, name: str) -> bytes:
+        data = fetch(report, name)
+        known = [one.details for one in report.probes.values() if one.details is not None]
+        if hashlib.sha256(data).hexdigest() not in {
+            one.sha256 for one in known if one.name == name
+        }:
+            damaged(report, name)
+        return data
+
+    return fetched
 
 
 def unpacked(data: bytes, sha256: str, names: Collection[str] | None = None) -> Details | None:

@@ -14,12 +14,11 @@ SLIPS = [
     (("watch", "a", "--out", "b", "--marker="), "--marker: is empty: give a value, or leave it"),
     (("data", "prepare", "a", "--out", "b", "--source", ""), "--source: is empty: give a value"),
     (("grafana", "push", "--folder", "", "--url", "u"), "--folder: is empty: give a value"),
-    (("report", "a", "--out", "b", "--out", "c"), "--out: is given twice: give it once"),
 ]
 
 
 @pytest.mark.parametrize(("arguments", "sentence"), SLIPS, ids=[" ".join(row[0]) for row in SLIPS])
-def test_an_empty_or_repeated_argument_is_refused(
+def test_an_empty_argument_is_refused(
     lccp: Callable[..., Result], arguments: tuple[str, ...], sentence: str
 ) -> None:
     result = lccp(*arguments)
@@ -28,9 +27,7 @@ def test_an_empty_or_repeated_argument_is_refused(
     assert result.stderr.startswith(f"lccp: {sentence}")
 
 
-def test_what_may_be_repeated_or_empty_is_taken(lccp: Callable[..., Result]) -> None:
-    repeated = lccp("data", "prepare", "gone", "--out", "b", "--source", "x", "--source", "y")
+def test_what_may_be_empty_is_taken(lccp: Callable[..., Result]) -> None:
     empty = lccp("evaluate", "gone", "--out", "b", "--separator", "", "--seed", "-1")
 
-    assert "gone: can't be read" in repeated.stderr
     assert "--seed: " in empty.stderr

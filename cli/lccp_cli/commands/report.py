@@ -1,5 +1,6 @@
 """`lccp report`: the self-contained page of a run."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,7 +39,7 @@ def report(
         lccp report s3://bucket/prefix/team/my-run --out my-run.html
         lccp report runs/default/tiny --gate && ./release.sh
     """
-    from lccp.report.details import damaged
+    from lccp.report.details import noting
     from lccp.report.page.render import write_report
     from lccp_cli.output.console import say
     from lccp_cli.target import load_target
@@ -47,10 +48,13 @@ def report(
     if gate:
         raise typer.Exit(0 if passed(found.data) else 1)
     path = out or (found.folder or Path()) / "report.html"
-    typer.echo(str(write_report(found.data, path)))
-    for one in found.data.reports:
-        for name in damaged(one, found.data.fetch):
-            say(f"lccp: {name} at {one.tokens:,} tokens is damaged: figures leave it out")
+    damaged: dict[str, None] = {}
+    fetch = noting(
+        found.data.fetch, lambda one, name: damaged.setdefault(f"{name} at {one.tokens:,} tokens")
+    )
+    typer.echo(str(write_report(replace(found.data, fetch=fetch), path)))
+    for details in damaged:
+        say(f"lccp: {details} is damaged: figures leave it out")
 
 
 def passed(data: "RunData") -> bool:

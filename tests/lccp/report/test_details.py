@@ -11,7 +11,7 @@ from reports import packed
 from lccp.api.objects.report import EvaluationReport
 from lccp.contract.errors import NotFound
 from lccp.probes.heads.retrieval_heads import SPEARMAN
-from lccp.report.details import compared, damaged, details_of, nothing_beside, unpacked
+from lccp.report.details import compared, details_of, nothing_beside, noting, unpacked
 
 DATA = packed({"scores": np.eye(2), "halves": np.zeros((2, 2, 2))})
 REPORTS = a_run.reports(a_run.CHECKPOINTS[:3])
@@ -49,12 +49,15 @@ def test_arrays_of_another_digest_are_not_taken() -> None:
     assert unpacked(DATA, digest(b"other")) is None
 
 
-def test_details_that_are_cut_short_are_named() -> None:
-    whole = list(damaged(REPORTS[0], fetch))
-    cut = list(damaged(REPORTS[0], lambda report, name: fetch(report, name)[:-9]))
-
-    assert whole == list(damaged(REPORTS[0], nothing_beside)) == []
-    assert cut == [part.details.name for part in REPORTS[0].probes.values() if part.details]
+def test_details_that_are_cut_short_are_noted() -> None:
+    noted: list[tuple[int, str]] = []
+    for fetched in (fetch, lambda report, name: fetch(report, name)[:-9]):
+        details_of(
+            REPORTS[0],
+            "niah",
+            noting(fetched, lambda report, name: noted.append((report.tokens, name))),
+        )
+    assert noted == [(REPORTS[0].tokens, "niah.npz")]
 
 
 def test_details_are_those_of_the_probe() -> None:
