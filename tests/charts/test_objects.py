@@ -115,6 +115,14 @@ def test_every_pod_is_hardened(objects: list[Object]) -> None:
             assert container["resources"]["limits"]["memory"]
 
 
+def test_a_slow_start_is_not_taken_for_a_hang(objects: list[Object]) -> None:
+    for one in of_kind(objects, "Deployment"):
+        (container,) = one["spec"]["template"]["spec"]["containers"]
+        start, alive = container["startupProbe"], container["livenessProbe"]
+        assert start["httpGet"] == alive["httpGet"]
+        assert start["periodSeconds"] * start["failureThreshold"] >= 300
+
+
 def test_only_the_operator_may_use_the_api(objects: list[Object]) -> None:
     for pod in pod_templates(objects):
         component = pod["metadata"]["labels"]["app.kubernetes.io/component"]

@@ -67,6 +67,20 @@ def _workload(kind: str, document: Object) -> Workload | None:
         ) from None
 
 
+def check_labels(jobs: Iterable[Object], run: str) -> None:
+    """Raise InvalidInput if the labels of a Job of `run` name another workload than its name does.
+
+    Somebody changed them: without them it would count as gone, and another one would begin.
+    """
+    for job in jobs:
+        name, found = str(job["metadata"]["name"]), _workload("Job", job)
+        if found is None or found.name(run) != name:
+            raise InvalidInput(
+                f"the labels of Job {name} are not those of its name, since somebody changed them: "
+                "nothing is started while it exists: put them back, or delete it"
+            )
+
+
 def _without_job(seen: Seen, now: datetime) -> dict[Workload, WorkloadState]:
     """Workloads whose Job was deleted or lost its labels, while a pod of theirs may still work."""
     jobs = {job["metadata"]["uid"] for job in seen.jobs}

@@ -13,6 +13,7 @@ from admission import HALVED, Webhook
 from api_proxy import ApiProxy, Fault
 from operator_process import OperatorProcess, installation, wait_for
 
+from lccp.api import labels
 from lccp.api.conditions import Reason
 from lccp.api.objects.conditions import RunConditions
 from lccp.contract.errors import InvalidInput
@@ -107,6 +108,23 @@ def test_a_run_that_another_program_keeps_loses_its_gang(
     wait_for(lambda: not namespace.jobs(), "its Job stays", operator.log)
     namespace.api.patch(api.RUNS, namespace.name, "tiny", {"metadata": {"finalizers": []}})
     wait_for(lambda: not namespace.api.list(api.RUNS, namespace.name), "it stays", operator.log)
+
+
+def test_nothing_begins_beside_a_gang_whose_job_and_pods_lost_the_label_of_their_kind(
+    namespace: Namespace, operator: OperatorProcess
+) -> None:
+    namespace.create_run(run_document("tiny"))
+    pods = JobPlayer(namespace).start(TRAINING)
+    namespace.beat("tiny", 1, 0)
+    namespace.wait_condition("tiny", "Training", "Running")
+
+    for kind, name in [(api.JOBS, TRAINING), *((api.PODS, p["metadata"]["name"]) for p in pods)]:
+        patch = {"metadata": {"labels": {labels.COMPONENT: None}}}
+        namespace.api.patch(kind, namespace.name, name, patch)
+
+    told = namespace.wait_condition("tiny", "Degraded", "True")
+    assert f"the labels of Job {TRAINING} are not those of its name" in told["message"]
+    assert [job["metadata"]["name"] for job in namespace.jobs()] == [TRAINING]
 
 
 def test_that_a_run_is_left_to_another_installation_is_told_once(

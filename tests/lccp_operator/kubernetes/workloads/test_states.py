@@ -9,7 +9,7 @@ from lccp.api import labels
 from lccp.contract.errors import InvalidInput
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.seen import Seen
-from lccp_operator.kubernetes.workloads.states import states
+from lccp_operator.kubernetes.workloads.states import check_labels, states
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.purge import Purge
@@ -75,6 +75,24 @@ def test_labels_of_another_version_are_named() -> None:
 
     with pytest.raises(InvalidInput, match=r"labels of another version.*'suite'.*delete it"):
         states(Seen((job,), ()), NOW)
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [{labels.COMPONENT: None}, {labels.COMPONENT: "other"}, {f"{labels.GROUP}/attempt": "1"}],
+    ids=["kind removed", "another kind", "another attempt"],
+)
+def test_a_job_whose_labels_are_not_those_of_its_name_is_named(
+    edited: dict[str, str | None],
+) -> None:
+    own = labels.of_workload("tiny", labels.TRAINER, attempt="2")
+    kept = {name: value for name, value in (own | edited).items() if value is not None}
+    jobs = [{"metadata": {"name": "tiny-train-a2", "labels": given}} for given in (own, kept)]
+
+    check_labels(jobs[:1], "tiny")
+
+    with pytest.raises(InvalidInput, match=r"labels of Job tiny-train-a2 .* put them back"):
+        check_labels(jobs, "tiny")
 
 
 def test_a_pod_whose_index_is_no_number_is_named() -> None:
