@@ -22,6 +22,9 @@ LATE_SECONDS = 15.0
 
 LOOK_SECONDS = 1.0
 
+RETELL_SECONDS = 10.0
+"""Until events that were refused are posted again."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -31,19 +34,21 @@ def address(run: LCCPRun) -> Object:
     return {"namespace": meta.namespace, "name": meta.name, "uid": meta.uid}
 
 
-def post(cluster: api.Cluster, where: Object, event: Event) -> None:
-    """Record the event on the run object at the address `where`, and log it.
+def post(cluster: api.Cluster, where: Object, event: Event) -> bool:
+    """Record the event on the run object at the address `where`, and log it; whether it is there.
 
     Nothing if it was posted before; a failure is only logged.
     """
     try:
         cluster.create(api.EVENTS, _event(where, event))
     except Conflict:
-        return
+        return True
     except LccpError as error:
-        logger.warning("event %s was not recorded: %s", event.reason, error)
+        logger.warning("event %s was not recorded: %s: %s", event.reason, event.message, error)
+        return False
     level = logging.WARNING if event.type == "Warning" else logging.INFO
     logger.log(level, "%s: %s", event.reason, event.message)
+    return True
 
 
 class LateAnswers:

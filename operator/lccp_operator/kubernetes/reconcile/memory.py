@@ -39,7 +39,7 @@ class RunMemory:
     status_hash: int | None = None
     """Of the status as this process last read or wrote it."""
     events_posted: bool = False
-    """The last plan was carried out completely, so its events are posted."""
+    """The last plan was carried out completely, and the API server took its events."""
 
     def read_workloads(
         self, reader: WorkloadReader, run: LCCPRun, now: datetime

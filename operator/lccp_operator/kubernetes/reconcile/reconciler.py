@@ -23,7 +23,7 @@ from lccp_operator.intents import Plan
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.backend import KubernetesRuns, KubernetesWorkloads
-from lccp_operator.kubernetes.events import LateAnswers
+from lccp_operator.kubernetes.events import RETELL_SECONDS, LateAnswers
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.ownership import Ownership
 from lccp_operator.kubernetes.reconcile.bodies import (
@@ -146,7 +146,8 @@ class Reconciler:
         if memory.resync is None and memory.wrote(known):
             self._inbox.keep(key, known)
         memory.pack()
-        after = result.requeue_after_seconds if memory.events_posted else TO_BE_TOLD_SECONDS
+        again = TO_BE_TOLD_SECONDS if run.status is None else RETELL_SECONDS
+        after = result.requeue_after_seconds if memory.events_posted else again
         return IDLE_SECONDS if after is None else after
 
     def _noted(self, said: Said, key: RunKey, body: Object) -> float:
@@ -178,7 +179,7 @@ class Reconciler:
         runs: KubernetesRuns,
         now: datetime,
     ) -> bool:
-        """Carry out the plan; False if the run has its gang, but its status does not report it yet.
+        """Carry out the plan; False if its events, or those of a run's first gang, are yet to post.
 
         The status reports refusals at once, since the next call may take as long.
         """
@@ -203,7 +204,7 @@ class Reconciler:
                 result = plan(run, replace(observed, rejected=rejected), now)
                 tell_store(result.status)
             publish(result, run, backend)
-        return True
+        return runs.posted
 
     def _observed(self, run: LCCPRun, body: Object, memory: RunMemory, now: datetime) -> Observed:
         workloads = memory.read_workloads(self._reader, run, now)

@@ -22,6 +22,7 @@ from lccp.store.file import FileStore
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.cluster import TRIES
 from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.events import RETELL_SECONDS
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.ownership import Ownership
 from lccp_operator.kubernetes.reconcile import reconciler as reconciler_module
@@ -274,6 +275,23 @@ def test_nothing_is_begun_in_a_namespace_that_is_being_deleted(
         )
 
     assert namespace.run("tiny")["status"]["attempt"] == 1
+
+
+def test_events_that_the_api_server_refused_are_posted_later(
+    namespace: Namespace, proxied: api.Cluster, proxy: ApiProxy, tmp_path: Path
+) -> None:
+    health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
+    namespace.create_run(run_document("tiny"))
+    proxy.faults.extend(Fault("POST", "/events", 403, body={"message": "no"}) for _ in range(3))
+
+    with reconciling(namespace, proxied, health, tmp_path) as reconciler:
+        reconciler.reconcile(key)
+        assert reconciler.reconcile(key) <= RETELL_SECONDS
+        assert namespace.events("tiny") == []
+        for _ in range(2):
+            reconciler.reconcile(key)
+
+    assert sorted(namespace.events("tiny")) == ["Accepted", "AttemptStarted"]
 
 
 def test_a_gang_that_a_webhook_halves_is_told_and_not_trained(
