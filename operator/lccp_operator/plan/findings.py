@@ -150,7 +150,7 @@ def evaluating(context: Context) -> Finding:
     outstanding = evaluations.outstanding(context)
     live = [(workload, state) for workload, state in context.evaluations.items() if state.live]
     begun = [workload.key for workload, state in live if state.begun]
-    held = _held_up(context)
+    held = _held_up(context, outstanding)
     if begun:
         told = [f"evaluates {_named(begun)}", *islice(evaluations.unheard(context), NAMED)]
         told += [one.message for one in held]
@@ -170,10 +170,10 @@ def evaluating(context: Context) -> Finding:
     return Finding("False", Reason.UP_TO_DATE, "all checkpoints are evaluated")
 
 
-def _held_up(context: Context) -> list[Finding]:
-    """What keeps evaluations from starting, the oldest first."""
+def _held_up(context: Context, due: list[EvaluationKey]) -> list[Finding]:
+    """What keeps evaluations that are `due` from starting, the oldest first."""
     waiting = {w: s for w, s in context.evaluations.items() if s.live and not s.begun and s.trouble}
-    rejected = {c: None for c in context.rejected if isinstance(c, Evaluation)}
+    rejected = {c: None for c in context.rejected if isinstance(c, Evaluation) and c.key in due}
     return [
         _waiting(context, workload, state, evaluation(workload.key))
         for workload, state in [*waiting.items(), *rejected.items()][:NAMED]

@@ -147,6 +147,16 @@ def test_a_workload_that_is_rejected_is_named(workload: Workload) -> None:
     assert conditions(world.run)[name] == ("False", "QuotaExceeded")
 
 
+def test_a_refusal_of_an_evaluation_that_nobody_asks_for_any_more_is_not_told() -> None:
+    world = a_training_world()
+    refused = Trouble(Reason.QUOTA_EXCEEDED, "exceeded quota: gpus")
+    of_a_suite = Evaluation(EVERY_TOKENS, "a-suite-that-was-removed")
+
+    world.reconcile(seen(world, workloads=Known({}), rejected={of_a_suite: refused}))
+
+    assert "exceeded quota" not in message(world, ConditionType.EVALUATING)
+
+
 @pytest.mark.parametrize(
     ("phase", "found", "start"),
     [
