@@ -113,7 +113,6 @@ class KubernetesWorkloads:
             return
         if run.metadata.uid in owner_uids(found):
             self._cluster.delete(api.SERVICES, namespace, name, found["metadata"]["uid"])
-            self._reader.services.remove(found)
 
     def _objects(
         self, run: LCCPRun, workload: Workload, pinned: Pinned, store: StoreConfig

@@ -232,6 +232,25 @@ def test_a_gangs_own_service_goes_with_it(
     assert "deletionTimestamp" in found["metadata"]
 
 
+def test_a_gangs_own_service_that_lost_its_label_is_named_and_goes_with_it(
+    namespace: Namespace,
+    gang_of_two: LCCPRun,
+    informed: KubernetesWorkloads,
+    settings: Installation,
+) -> None:
+    informed.apply(gang_of_two, Training(1), settings.offered(gang_of_two))
+    unlabelled = {"metadata": {"labels": {"lccp.io/run": None}}}
+    namespace.api.patch(api.SERVICES, namespace.name, "pair-train-a1", unlabelled)
+
+    informed.apply(gang_of_two, Training(1), settings.offered(gang_of_two))
+
+    trouble = informed.rejected[Training(1)]
+    assert "Service pair-train-a1 has lost its label lccp.io/run=pair" in trouble.message
+    informed.delete(gang_of_two, Training(1))
+    found = namespace.api.get(api.SERVICES, namespace.name, "pair-train-a1")
+    assert "deletionTimestamp" in found["metadata"]
+
+
 def test_a_status_is_not_written_over_one_that_was_not_read(
     namespace: Namespace, run: LCCPRun
 ) -> None:

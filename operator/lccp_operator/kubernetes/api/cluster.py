@@ -5,6 +5,7 @@ Calls have a timeout and a bounded retry.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import urllib3
 from kubernetes import client
@@ -87,7 +88,7 @@ class Cluster:
     def watch(
         self, kind: Kind, namespace: str | None, version: str, **selectors: str
     ) -> Iterator[Object]:
-        """Events since `version`, including bookmarks, until the API server ends the watch.
+        """Events since `version`, including bookmarks, until the watch ends, or is long silent.
 
         Raises Gone if the version is too old; ApiUnavailable if the connection breaks.
         """
@@ -107,8 +108,7 @@ class Cluster:
             with response:
                 if response.status != 200:
                     raise error_of(response.status, response.read(), path)
-                for line in response:
-                    yield event_of(from_json(line), path)
+                yield from _events(response, path)
         except (urllib3.exceptions.HTTPError, ValueError, OSError) as error:
             raise ApiUnavailable(f"the watch of {path} broke: {error}") from None
 
@@ -212,3 +212,12 @@ class Cluster:
             status, data, wait = 0, str(error).encode(), None
         self._measure(method, str(status), time.monotonic() - started)
         return status, data, min(float(wait), RETRY_AFTER_SECONDS_MAX) if wait else None
+
+
+def _events(response: Any, path: str) -> Iterator[Object]:
+    """Of objects that nobody changes an API server may send nothing, not even bookmarks."""
+    try:
+        for line in response:
+            yield event_of(from_json(line), path)
+    except urllib3.exceptions.ReadTimeoutError:
+        return

@@ -12,7 +12,7 @@ ENDS = ("Complete", "Failed")
 
 
 class Unlabelled(InvalidInput):
-    """A Job of the run lost the label by which the run's Jobs are found."""
+    """A Job or Service of the run lost the label by which the run's objects are found."""
 
 
 class Making:
@@ -44,7 +44,7 @@ class Making:
         status = job.get("status", {})
         ended = any(condition_of(status, end).get("status") == "True" for end in ENDS)
         if run.metadata.uid in owner_uids(job) and not ended:
-            _check_label(run, job)
+            _check_label(run, f"Job {name}", job)
 
     def _job(self, document: Object) -> Object:
         """The new Job. One that came back changed is deleted at once. Raises InvalidInput."""
@@ -74,8 +74,7 @@ class Making:
                 f"there is another {what} in the namespace, which does not belong to this run: "
                 "delete it or rename the run"
             )
-        if kind is api.JOBS:
-            _check_label(run, found)
+        _check_label(run, what, found)
         return found
 
     def _there(self, kind: api.Kind, namespace: str, name: str) -> Object:
@@ -88,9 +87,9 @@ class Making:
         return found[0]
 
 
-def _check_label(run: LCCPRun, job: Object) -> None:
-    if job["metadata"].get("labels", {}).get(labels.RUN) != run.metadata.name:
-        told = f"Job {job['metadata']['name']} has lost its label {labels.RUN}={run.metadata.name}"
+def _check_label(run: LCCPRun, what: str, found: Object) -> None:
+    if found["metadata"].get("labels", {}).get(labels.RUN) != run.metadata.name:
+        told = f"{what} has lost its label {labels.RUN}={run.metadata.name}"
         raise Unlabelled(f"{told}: nothing is started beside it")
 
 

@@ -36,8 +36,8 @@ def told_of_remade(context: Context) -> list[str]:
     refused = context.rejected.get(Training.of(attempt))
     then = f", which is refused: {refused.message}" if refused is not None else ""
     return [
-        f"somebody deleted the Service by which the pods of attempt {attempt.number} find each "
-        f"other: it is made again{then}"
+        f"the Service by which the pods of attempt {attempt.number} find each other is gone: it is "
+        f"made again{then}"
     ]
 
 

@@ -70,3 +70,12 @@ def test_a_guard_is_asked_before_every_try_of_a_write(
     guarded.list(api.SERVICES)
 
     assert len(asked) == 2
+
+
+def test_a_watch_of_objects_that_nobody_changes_ends_in_silence(
+    cluster: Cluster, namespace: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "WATCH_SILENCE_SECONDS", 0.3)
+    _, version = cluster.listing(api.SERVICES, namespace.name)
+
+    assert list(cluster.watch(api.SERVICES, namespace.name, version)) == []

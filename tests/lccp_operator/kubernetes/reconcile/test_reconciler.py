@@ -241,7 +241,8 @@ def test_a_service_that_somebody_deletes_is_there_again_after_a_reconcile(
         wait_for(
             lambda: (
                 reconciler.reconcile(key)
-                and "deleted the Service" in namespace.conditions("tiny")["Degraded"]["message"]
+                and "find each other is gone: it is made again"
+                in namespace.conditions("tiny")["Degraded"]["message"]
             ),
             "it is not told",
         )
