@@ -6,6 +6,7 @@ until the policy is changed, one by the deadline until that is in the future aga
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -22,6 +23,10 @@ from lccp_operator.plan.goals import final_failure
 
 Judge = Callable[[Sequence[EvaluationReport], Policy], Verdict]
 
+ONE_AT_A_TIME = threading.Lock()
+"""Reports are rebuilt to be judged: those of many runs at once would take more memory, not less
+time."""
+
 
 def judged(context: Context, judge: Judge) -> tuple[Judgement | None, Verdict | None]:
     """The verdict over all reports in short, and in full if it is new; None without any.
@@ -35,7 +40,8 @@ def judged(context: Context, judge: Judge) -> tuple[Judgement | None, Verdict | 
     inputs = inputs_of(found, policy)
     if stored is not None and stored.inputs == inputs:
         return stored, None
-    verdict = judge([report.report() for report in found], policy)
+    with ONE_AT_A_TIME:
+        verdict = judge([report.report() for report in found], policy)
     same = stored is not None and stored.state is verdict.state
     changed_at = stored.changed_at if stored is not None and same else context.now
     verdict = verdict.model_copy(update={"inputs": inputs, "changed_at": changed_at})

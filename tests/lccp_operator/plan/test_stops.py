@@ -1,5 +1,6 @@
 """The verdict and its consequences; the deadline."""
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,6 +52,32 @@ def test_a_new_report_leads_to_a_new_verdict_in_the_store() -> None:
     assert world.facts.verdict is not None
     assert world.facts.verdict.state is VerdictState.SATURATED
     assert conditions(world.run)["Saturated"] == ("True", "Saturated")
+
+
+def test_runs_are_judged_one_at_a_time_so_that_few_reports_are_rebuilt_at_once() -> None:
+    worlds, judging = [a_saturated_world("None") for _ in range(2)], threading.Event()
+    done = threading.Event()
+
+    def judge(reports: Sequence[EvaluationReport], policy: Policy) -> Verdict:
+        judging.set()
+        assert done.wait(10)
+        return SATURATED(reports, policy)
+
+    first, second = (
+        threading.Thread(target=plan, args=(world.run, world.observed(), world.now, judged))
+        for world, judged in zip(worlds, (judge, SATURATED), strict=True)
+    )
+    first.start()
+    assert judging.wait(10)
+    second.start()
+    second.join(0.2)
+    waits = second.is_alive()
+    done.set()
+    for thread in (first, second):
+        thread.join(10)
+
+    assert waits
+    assert not second.is_alive()
 
 
 @pytest.mark.slow
