@@ -137,7 +137,7 @@ class KubernetesRuns:
         self.written: Object | None = None
         """The run object as its status was last written."""
         self.posted = True
-        """The API server has taken every event."""
+        """The API server has taken every event. After one that it refused none is tried."""
 
     def write_status(self, run: LCCPRun, status: LCCPRunStatus) -> None:
         self.write(address(run), status)
@@ -165,7 +165,7 @@ class KubernetesRuns:
 
     def tell(self, where: Object, event: Event) -> None:
         """The same for a run object by its namespace, name and UID."""
-        self.posted &= post(self._cluster, where, event)
+        self.posted = self.posted and post(self._cluster, where, event)
 
     def set_finalizer(self, run: LCCPRun, present: bool) -> None:
         """Add or remove LCCP's finalizer, leaving those of others."""

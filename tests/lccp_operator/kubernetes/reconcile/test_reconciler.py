@@ -283,7 +283,7 @@ def test_events_that_the_api_server_refused_are_posted_later(
 ) -> None:
     health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
     namespace.create_run(run_document("tiny"))
-    proxy.faults.extend(Fault("POST", "/events", 403, body={"message": "no"}) for _ in range(3))
+    proxy.faults.extend(Fault("POST", "/events", 403, body={"message": "no"}) for _ in range(2))
 
     with reconciling(namespace, proxied, health, tmp_path) as reconciler:
         reconciler.reconcile(key)
