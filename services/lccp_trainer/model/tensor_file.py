@@ -22,6 +22,8 @@ DTYPES = {
     torch.bool: "BOOL",
 }
 ALIGNMENT = 8
+BUFFER_BYTES = 2**20
+"""Smaller tensors are written together: each write hands Python's lock over and back."""
 
 
 def write_tensors(
@@ -37,7 +39,7 @@ def write_tensors(
         offset = end
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % ALIGNMENT)
-    with path.open("wb") as file:
+    with path.open("wb", BUFFER_BYTES) as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for tensor in tensors.values():
             file.write(content(tensor))

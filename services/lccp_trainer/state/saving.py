@@ -41,14 +41,12 @@ class Snapshot:
         """Copy the values of `pieces`; waits until the copy before has been written."""
         self._free.wait()
         self._free.clear()
-        self._grow(sum(len(value) for piece in pieces for value in piece.values.values()))
-        parts, start = [], 0
-        for piece in pieces:
-            for kind, value in piece.values.items():
-                copy = self._memory[start : start + len(value)]
-                parts.append(Part(kind, piece.name, piece.start, copy))
-                copy.copy_(value, non_blocking=True)
-                start += len(value)
+        named = [(piece, *value) for piece in pieces for value in piece.values.items()]
+        copies = self._room([value.numel() for *_, value in named])
+        parts = []
+        for (piece, kind, value), copy in zip(named, copies, strict=True):
+            copy.copy_(value, non_blocking=True)
+            parts.append(Part(kind, piece.name, piece.start, copy))
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         return parts
@@ -60,9 +58,11 @@ class Snapshot:
         finally:
             self._free.set()
 
-    def _grow(self, elements: int) -> None:
-        if len(self._memory) < elements:
-            self._memory = torch.empty(elements, pin_memory=torch.cuda.is_available())
+    def _room(self, sizes: list[int]) -> tuple[torch.Tensor, ...]:
+        """A view of the memory for each number of elements."""
+        if self._memory.numel() < sum(sizes):
+            self._memory = torch.empty(sum(sizes), pin_memory=torch.cuda.is_available())
+        return torch.split(self._memory[: sum(sizes)], sizes)
 
 
 @dataclass
