@@ -10,6 +10,8 @@ SUFFIXES = {
     "Text": (".txt", ".txt.gz", ".md"),
 }
 """How names of files end, by form."""
+LFS_MARK = b"version https://git-lfs"
+LFS_FAULT = "is a pointer of Git LFS, not the file itself: run `git lfs pull` in its folder"
 
 
 def files_below(folder: Path) -> list[Path]:

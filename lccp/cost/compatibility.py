@@ -55,7 +55,7 @@ def refusals(spec: LCCPRunSpec, config: Mapping[str, Any] | None = None) -> list
     """
     found = [*_layout(spec), *_deepspeed(spec.trained), *_processes(spec)]
     if config is not None:
-        found += [*_attention(spec, config), *_experts(spec, config), *_shards(spec, config)]
+        found += [*_model(spec, config), *_experts(spec, config), *_shards(spec, config)]
         found += _scratch(spec, config)
     return found or list(_batch(spec))
 
@@ -105,7 +105,7 @@ def _deepspeed(training: TrainingSpec) -> Iterator[str]:
         )
 
 
-def _attention(spec: LCCPRunSpec, config: Mapping[str, Any]) -> Iterator[str]:
+def _model(spec: LCCPRunSpec, config: Mapping[str, Any]) -> Iterator[str]:
     size, heads = Layout.of(spec).sequence_size, config.get("num_attention_heads")
     if isinstance(heads, int) and heads % size:
         yield (
@@ -117,6 +117,11 @@ def _attention(spec: LCCPRunSpec, config: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"model.source: the model attends to the last {window} tokens only (sliding_window in "
             "config.json), so a longer context is lost on it: take a model without a window"
+        )
+    if config.get("quantization_config"):
+        yield (
+            "model.source: the weights are quantized (quantization_config in config.json), so they "
+            "can't be trained: take the model that they were made from"
         )
     for field, neutral in HEAD_CHANGES.items():
         if config.get(field, neutral) not in (None, neutral):

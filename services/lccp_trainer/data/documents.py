@@ -65,14 +65,15 @@ def read_documents(source: Form, file: Path) -> Iterator[Read]:
 
 
 def _json_lines(file: Path, text_field: str) -> Iterator[Read]:
-    number = 0
+    empty = True
     for number, line in enumerate(lines_of(file), start=1):
         if isinstance(line, Unreadable):
             yield line
             return
         if not line.isspace():
+            empty = False
             yield _of_line(line, text_field, f"{file}, line {number}")
-    if not number:
+    if empty:
         yield Unreadable(str(file), "is empty")
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lccp.documents import LFS_FAULT, LFS_MARK
+
 OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 """Openers of compressed files, by their first bytes; other files are read as they are."""
 
@@ -20,10 +22,11 @@ STRANGERS = {
     b"PAR1": "is a Parquet file: set format to Parquet, or write it as JSONL",
     b"ARROW1": "is an Arrow file: set format to Arrow, or write it as JSONL",
     b"PK\x03\x04": "is a zip archive: extract it",
+    LFS_MARK: LFS_FAULT,
 }
 ARRAY = "begins a JSON array: write one object per line, without commas"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-HEAD_BYTES = 6
+HEAD_BYTES = len(LFS_MARK)
 SHOWN_CHARACTERS = 40
 
 

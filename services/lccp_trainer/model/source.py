@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from lccp.api.spec.model import ModelSpec
 from lccp.contract.errors import InvalidInput
 from lccp.cost.architecture import Architecture
 from lccp.cost.flops import flops_per_token
+from lccp.documents import LFS_FAULT, LFS_MARK
 from lccp.model_config import read_model_config
 
 logger = logging.getLogger(__name__)
@@ -75,9 +77,8 @@ def check_weights(directory: Path) -> None:
             with safe_open(file, framework="np"):
                 pass
         except (SafetensorError, OSError) as error:
-            raise InvalidInput(
-                f"{FIELD}: {file} is damaged or cut short ({error}): copy it again"
-            ) from None
+            fault = _pointer(file) or f"is damaged or cut short ({error}): copy it again"
+            raise InvalidInput(f"{FIELD}: {file} {fault}") from None
 
 
 def check_tokenizer(directory: Path, config: dict[str, Any]) -> None:
@@ -90,7 +91,8 @@ def check_tokenizer(directory: Path, config: dict[str, Any]) -> None:
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:
-        raise InvalidInput(f"{FIELD}: {path} is not a tokenizer ({error})") from None
+        fault = _pointer(path) or f"is not a tokenizer ({error})"
+        raise InvalidInput(f"{FIELD}: {path} {fault}") from None
     vocabulary = _of_text(config, "vocab_size")
     if isinstance(vocabulary, int):
         check_vocabulary(max(tokenizer.get_vocab().values()), vocabulary, directory)
@@ -128,6 +130,13 @@ def check_vocabulary(largest_id: int, vocabulary: int, directory: Path) -> None:
         )
 
 
+def _pointer(file: Path) -> str | None:
+    """The fault of a file that Git LFS has not fetched; None if it is not one."""
+    with suppress(OSError), file.open("rb") as opened:
+        return LFS_FAULT if opened.read(len(LFS_MARK)) == LFS_MARK else None
+    return None
+
+
 def _named(index: Path) -> set[str]:
     try:
         return set(json.loads(index.read_bytes())["weight_map"].values())
@@ -136,4 +145,4 @@ def _named(index: Path) -> set[str]:
 
 
 def _of_text(config: dict[str, Any], name: str) -> Any:
-    return config.get(name, config.get("text_config", {}).get(name))
+    return config.get(name, (config.get("text_config") or {}).get(name))

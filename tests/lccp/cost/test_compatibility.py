@@ -130,6 +130,11 @@ def test_a_length_that_the_processes_do_not_divide_is_refused() -> None:
         ({"expertParallelSize": 2}, {"model_type": "dbrx"}, "model_type 'dbrx' can't be counted"),
         ({}, DENSE | {"sliding_window": 512}, "attends to the last 512 tokens only"),
         ({}, DENSE | {"final_logit_softcapping": 30.0}, "final_logit_softcapping in config.json"),
+        (
+            {},
+            DENSE | {"quantization_config": {"bits": 4}},
+            "the weights are quantized",
+        ),
         ({}, DENSE | {"logit_scale": 0.0625}, "logit_scale in config.json is not supported"),
     ],
 )

@@ -105,6 +105,8 @@ PARQUET = b"PAR1" + bytes(20)
 FAULTS = {
     "no JSON": (lines("a") + b"\nno json\n", "line 3: is not JSON; is the format right?"),
     "empty file": (b"", "is empty"),
+    "blank lines": (b"\n \n", "is empty"),
+    "a pointer": (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
     "no such field": (b'{"body": "x"}\n', 'line 1: has no field "text"'),
     "a number": (b'{"text": 3}\n', 'line 1: its field "text" holds 3 and no text'),
     "null": (b'{"text": null}\n', 'line 1: its field "text" holds null and no text'),

@@ -53,8 +53,9 @@ def test_a_target_below_the_sources_context_is_refused(directory: Path) -> None:
 
 def test_fields_may_lie_in_the_configuration_of_the_text_model(directory: Path) -> None:
     assert context_length({"text_config": {"max_position_embeddings": 9}}, directory) == 9
-    with pytest.raises(InvalidInput, match="does not set max_position_embeddings"):
-        context_length({"text_config": {}}, directory)
+    for unset in ({}, None):
+        with pytest.raises(InvalidInput, match="does not set max_position_embeddings"):
+            context_length({"text_config": unset}, directory)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,14 @@ def test_weights_must_be_there_and_whole(directory: Path) -> None:
     path.unlink()
     with pytest.raises(InvalidInput, match="contains no weights"):
         check_weights(directory)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])
+def test_a_pointer_of_git_lfs_is_named_for_what_it_is(directory: Path, name: str) -> None:
+    (directory / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:a\n")
+
+    with pytest.raises(InvalidInput, match=rf"{name} is a pointer of Git LFS, .*git lfs pull"):
+        check_source(MODEL, directory)
 
 
 @pytest.mark.parametrize(
