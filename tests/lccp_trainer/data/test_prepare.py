@@ -78,9 +78,10 @@ def test_a_bad_document_ends_it_unless_some_may_be_left_out(tmp_path: Path) -> N
 
 
 def test_a_source_without_text_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_text("\n\n")
-    with pytest.raises(InvalidInput, match="contains no text"):
-        prepared(tmp_path / "a.jsonl", tmp_path / "out")
+    for text, sentence in (("\n\n", r"a\.jsonl: is empty"), ('{"text": ""}\n', "contains no text")):
+        (tmp_path / "a.jsonl").write_text(text)
+        with pytest.raises(InvalidInput, match=sentence):
+            prepared(tmp_path / "a.jsonl", tmp_path / "out")
 
 
 def test_progress_is_told_in_bytes_to_the_end(tmp_path: Path) -> None:
