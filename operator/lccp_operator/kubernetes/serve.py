@@ -33,7 +33,7 @@ from lccp_operator.kubernetes.workloads.reading import WorkloadReader
 from lccp_operator.kubernetes.workloads.seen import RunKey
 
 STALE_SECONDS = 120.0
-"""How long a run may be overdue before the process counts as unhealthy."""
+"""How long a run may be overdue, or one call take, before the process counts as unhealthy."""
 
 WORKLOADS_SECONDS = 1.0
 """Between a change of a run's workloads and its reconcile: they change several at a time."""
@@ -58,7 +58,7 @@ class Service:
         connection = api.connect()
         self._leadership = _candidate(installation, api.Cluster(connection))
         guard = self._leadership.guard if self._leadership else lambda: None
-        cluster = api.Cluster(connection, guard, self._metrics.api_called)
+        cluster = api.Cluster(connection, guard, self._api_called)
         self._informers = [
             Informer(cluster, kind, self._namespaces, self._workloads_changed)
             for kind in (api.JOBS, api.PODS, api.SERVICES)
@@ -114,6 +114,10 @@ class Service:
         for thread in threads:
             thread.join(END_SECONDS)
         self._endpoint.stop()
+
+    def _api_called(self, verb: str, status: str, seconds: float) -> None:
+        self._metrics.api_called(verb, status, seconds)
+        self._queue.note_progress()
 
     def _run_changed(self, key: RunKey, body: Object | None) -> None:
         """A person's request goes before changes of workloads. A standby keeps no objects."""

@@ -33,6 +33,9 @@ class WorkQueue(Generic[K]):
         self._due: dict[K, float] = {}
         self._urgent: set[K] = set()
         self._taken: dict[K, float] = {}
+        """When a worker took the key, or last made progress with it."""
+        self._holders: dict[int, K] = {}
+        """The key that a worker has, by its thread."""
         self._taken_urgent: set[K] = set()
         self._count = 0
         self.closed = False
@@ -70,12 +73,21 @@ class WorkQueue(Generic[K]):
                     self._urgent.remove(key)
                     self._taken_urgent.add(key)
                 self._taken[key] = self._clock()
+                self._holders[threading.get_ident()] = key
             return key
+
+    def note_progress(self) -> None:
+        """A call that this thread waited for has ended: if it is a worker, it does not hang."""
+        with self._changed:
+            key = self._holders.get(threading.get_ident())
+            if key is not None:
+                self._taken[key] = self._clock()
 
     def done(self, key: K) -> None:
         """The worker has finished with `key`."""
         with self._changed:
             self._taken.pop(key, None)
+            self._holders.pop(threading.get_ident(), None)
             self._taken_urgent.discard(key)
             if key in self._due:
                 self._push(key, self._due[key])
@@ -94,9 +106,10 @@ class WorkQueue(Generic[K]):
             return sum(due <= now for due in self._due.values())
 
     def overdue_seconds(self) -> float:
-        """How long the longest-waiting key has been due, or the slowest worker has had its key."""
+        """How long the longest-waiting key has been due, or a worker was stuck with its key."""
         with self._changed:
-            since = min((*self._due.values(), *self._taken.values()), default=math.inf)
+            waiting = (due for key, due in self._due.items() if key not in self._taken)
+            since = min((*waiting, *self._taken.values()), default=math.inf)
             return max(0.0, self._clock() - since)
 
     def _push(self, key: K, due: float) -> None:

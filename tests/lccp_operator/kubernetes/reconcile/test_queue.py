@@ -175,6 +175,20 @@ def test_what_waits_or_works_too_long_is_seen(
     assert queue.overdue_seconds() == seconds
 
 
+def test_a_worker_whose_calls_end_is_slow_and_does_not_hang(queue: Queue, clock: Clock) -> None:
+    queue.add("a")
+    queue.take()
+    queue.add("a")
+    clock.now = 10
+    queue.note_progress()
+    clock.now = 13
+
+    assert queue.overdue_seconds() == 3
+    queue.done("a")
+    queue.note_progress()
+    assert queue.overdue_seconds() == 13
+
+
 def test_the_length_counts_what_is_due(queue: Queue) -> None:
     queue.add("now")
     queue.add("later", 5)
