@@ -95,6 +95,8 @@ def _deepspeed(training: TrainingSpec) -> Iterator[str]:
         )
     if asked.zero_stage == 0 and asked.offload_optimizer == "CPU":
         yield f"{FIELD}.offloadOptimizer: CPU needs a partitioned optimizer: take zeroStage 1 to 3"
+    if not isinstance(asked.config.get("zero_optimization", {}), Mapping):
+        yield f"{FIELD}.config.zero_optimization: must be an object with settings of ZeRO"
     for setting, field in DERIVED.items():
         if _at(asked.config, setting.split(".")) is not None:
             yield f"{FIELD}.config.{setting}: {field} gives this: remove it here"

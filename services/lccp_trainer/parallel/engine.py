@@ -7,11 +7,14 @@ from typing import Any
 
 import deepspeed
 import torch
+from deepspeed.runtime.zero.config import DeepSpeedZeroConfig
 from deepspeed.utils import set_z3_leaf_modules
+from pydantic import ValidationError
 from transformers.integrations.deepspeed import HfDeepSpeedConfig
 
 from lccp.api.run import LCCPRunSpec
 from lccp.api.spec.training import TrainingSpec
+from lccp.contract.errors import InvalidInput
 from lccp.cost.layout import step_shape
 from lccp_trainer.model.directory import load_model
 from lccp_trainer.model.tiles import tile_feed_forward, tile_routed_experts
@@ -30,6 +33,7 @@ def build_engine(
     """The engine around the model in `directory`, built with `config`, under `objective`."""
     training = spec.trained
     settings = deepspeed_config(training, accumulation_steps)
+    _check_zero(settings["zero_optimization"])
     size = training.deepspeed.expert_parallel_size
     if size > 1:
         settings["expert_parallel"] = experts.autoep_settings(config, size)
@@ -82,6 +86,18 @@ def deepspeed_config(training: TrainingSpec, accumulation_steps: int) -> dict[st
         config["bf16"] = {"enabled": True}
         config["data_types"] = {"grad_accum_dtype": "fp32"}
     return _merged(config, asked.config)
+
+
+def _check_zero(settings: Mapping[str, Any]) -> None:
+    """Raise InvalidInput, naming the setting, if DeepSpeed does not accept these of ZeRO."""
+    try:
+        DeepSpeedZeroConfig(**settings)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(map(str, ("zero_optimization", *fault["loc"])))
+        raise InvalidInput(
+            f"training.deepspeed.config.{place}: {fault['msg']}: correct it, or remove it"
+        ) from None
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -55,6 +55,7 @@ def deepspeed(**fields: Any) -> dict[str, Any]:
         (deepspeed(config={"train_batch_size": 8}), "config.train_batch_size: .* remove it here$"),
         (deepspeed(config={"optimizer": {}}), "config.optimizer: training.optimizer gives this"),
         (deepspeed(config={"zero_optimization": {"stage": 2}}), "config.zero_optimization.stage: "),
+        (deepspeed(config={"zero_optimization": True}), "config.zero_optimization: must be an obj"),
         (
             deepspeed(config={"gradient_clipping": 0}),
             "config.gradient_clipping: training.gradientClipping gives this: remove it here",

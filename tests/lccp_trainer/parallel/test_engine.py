@@ -1,14 +1,17 @@
 """A step is made unless its gradient is not finite; the spec gives DeepSpeed's configuration."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from plain_engine import VOCABULARY, Bigrams, PlainEngine
+from planned import planned
 
 from lccp.api.spec.training import TrainingSpec
-from lccp_trainer.parallel.engine import apply_step, deepspeed_config
+from lccp.contract.errors import InvalidInput
+from lccp_trainer.parallel.engine import apply_step, build_engine, deepspeed_config
 
 
 def stepped(gradient: float) -> tuple[float | None, bool]:
@@ -86,6 +89,24 @@ def test_bfloat16_accumulates_gradients_in_float32() -> None:
     config = deepspeed_config(training("BF16"), 1)
     assert config["bf16"] == {"enabled": True}
     assert config["data_types"] == {"grad_accum_dtype": "fp32"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"reduce_buket_size": 1}, "reduce_buket_size: Extra inputs are not permitted: correct"),
+        ({"sub_group_size": "many"}, "sub_group_size: Input should be a valid integer"),
+        ({"offload_param": {"device": "disk"}}, r"offload_param\.device: Input should be 'none'"),
+    ],
+)
+def test_a_setting_that_deepspeed_does_not_accept_is_named(
+    settings: dict[str, Any], sentence: str
+) -> None:
+    asked = {"zeroStage": 3, "config": {"zero_optimization": settings}}
+    with pytest.raises(
+        InvalidInput, match=rf"^training\.deepspeed\.config\.zero_optimization\.{sentence}"
+    ):
+        build_engine(planned(deepspeed=asked).spec, Path("none"), None, torch.nn.Module, 1)
 
 
 def test_the_free_object_is_merged_last_and_below_the_surface() -> None:
