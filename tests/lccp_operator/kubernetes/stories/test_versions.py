@@ -34,12 +34,15 @@ def newer(server: ApiServer, namespace: Namespace) -> Iterator[Namespace]:
 
 
 def claimed(namespace: Namespace, name: str, installation: str) -> Object:
-    """A run with a status of the newer version."""
+    """A run with a status of the newer version, once the API server knows its field."""
     namespace.create_run(run_document(name))
     status = {"installation": installation, "newer": "yes", "startTime": "2026-01-05T09:00:00Z"}
-    patched = namespace.api.patch(api.RUNS, namespace.name, name, {"status": status}, "status")
-    assert patched["status"]["newer"] == "yes"
-    return patched
+
+    def written() -> Object:
+        return namespace.api.patch(api.RUNS, namespace.name, name, {"status": status}, "status")
+
+    wait_for(lambda: "newer" in written()["status"], "the API server drops the new field")
+    return written()
 
 
 def own_release(namespace: Namespace, root: Path) -> tuple[str, Object]:
