@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig
 
 from lccp.api.spec.model import ModelSpec, RopeScaling
@@ -25,7 +26,7 @@ def load_config(spec: ModelSpec, directory: Path) -> Any:
         config = AutoConfig.from_pretrained(
             directory, trust_remote_code=spec.trust_remote_code, local_files_only=True
         )
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except (OSError, ValueError, KeyError, ImportError, StrictDataclassError) as error:
         raise InvalidInput(f"model.source: {directory}: {first_line(error)}") from None
     text = config.get_text_config()
     _settle(text, text.max_position_embeddings, spec.target_context_length)
@@ -86,5 +87,6 @@ def _settle(config: Any, original: int, target: int) -> None:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of the message of an error from transformers."""
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    """The first line of the message of an error from transformers, with what a colon announces."""
+    first, *more = str(error).strip().splitlines() or [type(error).__name__]
+    return f"{first} {more[0].strip()}" if first.endswith(":") and more else first

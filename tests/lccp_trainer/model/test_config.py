@@ -57,6 +57,12 @@ def test_a_model_without_rope_is_refused(source: Path) -> None:
         load_config(a_spec(ropeBase=80_000), source)
 
 
+def test_a_field_of_a_wrong_type_is_named(source: Path) -> None:
+    rewrite(source, vocab_size=None)
+    with pytest.raises(InvalidInput, match=r"^model\.source: .*'vocab_size'.* int, got NoneType"):
+        load_config(a_spec(), source)
+
+
 def test_a_model_of_unknown_type_is_refused(source: Path) -> None:
     rewrite(source, model_type="no_such_model")
     with pytest.raises(InvalidInput, match=r"^model\.source: .*no_such_model"):
