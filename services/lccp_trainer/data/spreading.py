@@ -1,11 +1,12 @@
 """Makes shards in this process, or in several."""
 
 import os
+import signal
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import Any
 
 from lccp.contract.errors import LccpError
@@ -17,7 +18,10 @@ PARALLELISM = "TOKENIZERS_PARALLELISM"
 
 
 def each(tasks: list[ShardTask], workers: int, tell: Tell) -> Iterator[tuple[int, ShardRecord]]:
-    """The record of each task as it finishes; a single process uses every core."""
+    """The record of each task as it finishes; a single process uses every core.
+
+    If one fails, or the caller ends the iteration, the others end at once.
+    """
     with _tokenizer_threads(workers <= 1):
         if workers > 1:
             yield from _each_spread(tasks, workers, tell)
@@ -47,6 +51,8 @@ def _each_spread(
             ) from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for process in active_children():
+                process.kill()
             raise
 
 
@@ -55,8 +61,10 @@ _shared: Any = None
 
 
 def _share(read: Any) -> None:
+    """Set up a process of the pool. It leaves a terminal's Ctrl-C to its parent, which ends it."""
     global _shared
     _shared = read
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _run(task: ShardTask) -> ShardRecord:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from word_tokenizer import Killed, Words
+from word_tokenizer import FailsAtZero, Interrupted, Killed, Words
 
 from lccp.api.spec.data import DataSource
 from lccp.contract.errors import LccpError
@@ -46,3 +46,16 @@ def test_one_process_alone_lets_the_tokenizer_use_every_core(
 def test_a_process_that_is_killed_is_said(tmp_path: Path) -> None:
     with pytest.raises(LccpError, match="was killed, perhaps because memory ran out"):
         list(each(tasks(tmp_path, Killed), 2, lambda *_: None))
+
+
+@pytest.mark.slow
+def test_ctrl_c_is_left_to_the_process_that_started_the_others(tmp_path: Path) -> None:
+    assert len(dict(each(tasks(tmp_path, Interrupted), 2, lambda *_: None))) == 3
+
+
+@pytest.mark.slow
+def test_one_that_fails_ends_the_others_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        list(each(tasks(tmp_path, FailsAtZero), 3, lambda *_: None))
+
+    assert list(tmp_path.glob("shard-*")) == []

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from typing import Any
 
 END = 999
@@ -24,3 +25,21 @@ class Killed(Words):
 
     def __call__(self, text: list[str], *, verbose: bool) -> Any:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Interrupted(Words):
+    """A terminal's Ctrl-C reaches its process."""
+
+    def __call__(self, text: list[str], *, verbose: bool) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        return super().__call__(text, verbose=verbose)
+
+
+class FailsAtZero(Words):
+    """The text `0` fails, any other takes a minute."""
+
+    def __call__(self, text: list[str], *, verbose: bool) -> Any:
+        if text == ["0"]:
+            raise ZeroDivisionError
+        time.sleep(60)
+        return super().__call__(text, verbose=verbose)
