@@ -39,6 +39,7 @@ EXTRAS = {
 }
 DISTRIBUTIONS = ("torch", "transformers", "deepspeed", "kopf", "kubernetes", "plotly")
 INTERRUPTED = 130
+AGAIN_SECONDS = 0.05
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -147,12 +148,21 @@ app.add_typer(data, name="data")
 app.add_typer(grafana, name="grafana")
 
 
+def _once_more(lost: "sys.UnraisableHookArgs") -> None:
+    """Python drops what is raised in a finalizer, such as Ctrl-C there: interrupt again soon."""
+    if lost.exc_type is KeyboardInterrupt:
+        signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
+    else:
+        sys.__unraisablehook__(lost)
+
+
 def main() -> None:
     """Run the command; what the terminal's encoding lacks is printed as a question mark.
 
     SIGTERM and a closed terminal end it as Ctrl-C does; `nohup` keeps it from the latter.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    sys.unraisablehook = _once_more
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):

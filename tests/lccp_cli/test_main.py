@@ -132,6 +132,32 @@ def test_a_signal_ends_a_command_as_ctrl_c_does_unless_it_is_ignored(
     assert (done.returncode, done.stdout, done.stderr) == ended
 
 
+DROPS = """
+import os, signal, time
+from lccp.api import crd
+from lccp_cli.main import main
+class Dying:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0)
+def render():
+    Dying()
+    time.sleep(20)
+    return "alive"
+signal.signal(signal.SIGINT, signal.default_int_handler)
+crd.render_crd = render
+import sys; sys.argv = ["lccp", "crd"]
+main()
+"""
+
+
+@pytest.mark.slow
+def test_ctrl_c_is_not_lost_in_a_finalizer() -> None:
+    command = [sys.executable, "-c", DROPS]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "lccp: interrupted\n")
+
+
 def test_lccp_debug_shows_the_traceback(lccp: Lccp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(os.environ, "LCCP_DEBUG", "1")
     result = lccp("analyze", "nowhere")
