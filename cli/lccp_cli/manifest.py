@@ -184,4 +184,7 @@ def model_config(
     source, field = run.spec.model.source, f"{manifest}: spec.model.source"
     if remote_location(source) is not None:
         return read_model_config(fetched_config(source, field, endpoint), field)
-    return read_model_config(manifest.parent / source, field)
+    folder = manifest.parent / source
+    if not folder.is_dir():
+        raise InvalidInput(f"{field}: there is no folder {folder}: give one with --model")
+    return read_model_config(folder, field)

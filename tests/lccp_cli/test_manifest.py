@@ -8,7 +8,7 @@ from seaweedfs import SeaweedFS
 
 from lccp.contract.errors import InvalidInput
 from lccp.store.open import open_store
-from lccp_cli.manifest import check_files, fetched_model, load_manifest
+from lccp_cli.manifest import check_files, fetched_model, load_manifest, model_config
 
 
 def test_a_number_where_a_manifest_needs_a_string_is_refused_as_by_an_api_server(
@@ -75,3 +75,13 @@ def test_a_path_is_taken_as_it_is_and_another_place_is_refused() -> None:
     assert fetched_model("some/model", "MODEL", None) == Path("some/model")
     with pytest.raises(InvalidInput, match=r"^MODEL: https://a/b must be a path, s3://bucket/key"):
         fetched_model("https://a/b", "MODEL", None)
+
+
+def test_a_model_that_is_elsewhere_may_be_given_by_an_option(
+    manifest: Callable[..., Path],
+) -> None:
+    path = manifest(model={"source": "/elsewhere/model", "targetContextLength": 512})
+    run = load_manifest(path)
+    with pytest.raises(InvalidInput, match=r"/elsewhere/model: give one with --model$"):
+        model_config(run, path, None, None)
+    assert model_config(run, path, Path("example/model"), None) == {}
