@@ -1,5 +1,19 @@
-"""The command `lccp`, as `python -m lccp_cli`."""
+"""The command `lccp`, also as `python -m lccp_cli`."""
 
-from lccp_cli.main import main
+import sys
 
-main()
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command; Ctrl-C ends it with a sentence while its modules are imported, too."""
+    try:
+        from lccp_cli.main import main as command
+    except KeyboardInterrupt:
+        print("lccp: interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    command()
+
+
+if __name__ == "__main__":
+    main()

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from lccp.api.exits import ExitCode
 from lccp.contract.errors import LccpError
+from lccp_cli.__main__ import INTERRUPTED
 from lccp_cli.arguments import Command
 from lccp_cli.commands.analyze import analyze
 from lccp_cli.commands.compare import compare
@@ -38,7 +39,6 @@ EXTRAS = {
     "wandb": "wandb",
 }
 DISTRIBUTIONS = ("torch", "transformers", "deepspeed", "kopf", "kubernetes", "plotly")
-INTERRUPTED = 130
 AGAIN_SECONDS = 0.05
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

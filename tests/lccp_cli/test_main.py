@@ -151,9 +151,22 @@ main()
 """
 
 
+EARLY = """
+import sys
+from lccp_cli.__main__ import main
+class Interrupts:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupts())
+main()
+"""
+
+
 @pytest.mark.slow
-def test_ctrl_c_is_not_lost_in_a_finalizer() -> None:
-    command = [sys.executable, "-c", DROPS]
+@pytest.mark.parametrize("code", [DROPS, EARLY], ids=["in a finalizer", "while it is imported"])
+def test_ctrl_c_is_a_sentence_wherever_it_comes(code: str) -> None:
+    command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "lccp: interrupted\n")
 
