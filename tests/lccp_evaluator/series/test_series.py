@@ -96,7 +96,7 @@ def test_another_model_replaces_no_report_in_silence(
 def test_a_report_that_came_while_another_model_was_measured_stays(
     tmp_path: Path, out: Path
 ) -> None:
-    slow, fast = (at(a_checkpoint(tmp_path / name, seed), 100) for seed, name in enumerate("ab"))
+    slow, fast = (at(a_checkpoint(tmp_path / n, seed=ord(n)), 100) for n in "ab")
 
     def meanwhile(_done: Done) -> None:
         if not a_series(out).reports():
