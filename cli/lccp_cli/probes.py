@@ -47,25 +47,20 @@ def settings_of(asked: Measuring) -> "Callable[[], SeriesSettings]":
     context = asked.context and length(asked.context, "--context")
 
     def made() -> "SeriesSettings":
-        import torch
-
-        from lccp.contract.errors import InvalidInput
         from lccp_evaluator.model.execution import Execution
         from lccp_evaluator.series.settings import SeriesSettings
 
-        if asked.device == "cuda" and not torch.cuda.is_available():
-            raise InvalidInput(
-                "--device: this machine has no CUDA device: leave it out to measure on the CPU"
-            )
+        execution = Execution(
+            asked.device, asked.dtype, asked.batch_size, asked.processes, asked.shards
+        )
+        execution.check()
         return SeriesSettings(
             probes=spec,
             source_context=source or None,
             context=context or None,
             tokenizer=asked.tokenizer,
             trust_remote_code=asked.trust_remote_code,
-            execution=Execution(
-                asked.device, asked.dtype, asked.batch_size, asked.processes, asked.shards
-            ),
+            execution=execution,
         )
 
     return made

@@ -44,6 +44,13 @@ class Execution:
         """Processes that share the machine's memory and the CPU's threads."""
         return self.jobs * self.processes
 
+    def check(self) -> None:
+        """Raise InvalidInput if this machine lacks the requested device."""
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise InvalidInput(
+                "--device: this machine has no CUDA device: leave it out to measure on the CPU"
+            )
+
     def onto(self, plan: "ExecutionPlan", where: str) -> "ExecutionPlan":
         """`plan`, of the reports in `where`, with the requested size of passes.
 
