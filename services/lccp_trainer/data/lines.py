@@ -70,7 +70,8 @@ def json_object(line: bytes) -> dict[str, Any] | str:
 def text_fault(value: Any) -> str | None:
     """The fault of a value that should be text, or None."""
     if not isinstance(value, str):
-        return f"holds {json.dumps(value, default=repr)[:SHOWN_CHARACTERS]} and no text"
+        shown = json.dumps(value, default=repr, separators=(",", ":"))[:SHOWN_CHARACTERS]
+        return f"holds {shown} and no text"
     try:
         value.encode()
     except UnicodeEncodeError:

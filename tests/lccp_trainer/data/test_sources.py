@@ -112,6 +112,13 @@ def test_of_much_text_the_first_document_of_every_file_is_checked(
         check(folder)
 
 
+def test_an_object_in_place_of_text_may_be_corrected_or_left_out(tmp_path: Path) -> None:
+    (tmp_path / "b.jsonl").write_text('{"text": {"role": "user"}}\n')
+
+    with pytest.raises(InvalidInput, match=r'holds {"role":"user"} and no text: correct .*Max$'):
+        check(tmp_path / "b.jsonl")
+
+
 def test_what_would_be_right_is_said_alone(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"PAR1" + bytes(20))
 
