@@ -145,4 +145,5 @@ def _named(index: Path) -> set[str]:
 
 
 def _of_text(config: dict[str, Any], name: str) -> Any:
-    return config.get(name, (config.get("text_config") or {}).get(name))
+    text = config.get("text_config")
+    return config.get(name, text.get(name) if isinstance(text, dict) else None)

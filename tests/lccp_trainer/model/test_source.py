@@ -53,7 +53,7 @@ def test_a_target_below_the_sources_context_is_refused(directory: Path) -> None:
 
 def test_fields_may_lie_in_the_configuration_of_the_text_model(directory: Path) -> None:
     assert context_length({"text_config": {"max_position_embeddings": 9}}, directory) == 9
-    for unset in ({}, None):
+    for unset in ({}, None, "none"):
         with pytest.raises(InvalidInput, match="does not set max_position_embeddings"):
             context_length({"text_config": unset}, directory)
 
