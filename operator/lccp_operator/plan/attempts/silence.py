@@ -27,9 +27,13 @@ def silence_seconds_left(context: Context) -> float | None:
 
 
 def hampered(context: Context) -> list[str]:
-    """Problems that the newest attempt, a branch's included, reports: a store without uploads."""
-    last = context.last_attempt
-    beat = context.facts.heartbeats.get(last.number) if last is not None else None
+    """Problems that an attempt, a branch's included, reports: a store that takes no uploads.
+
+    Those of a trainer end with it; an importer's last ones are about the checkpoints that it left.
+    """
+    imports = context.spec.source is not None
+    attempt = context.last_attempt if imports else context.open_attempt
+    beat = context.facts.heartbeats.get(attempt.number) if attempt is not None else None
     return [beat.problem] if beat is not None and beat.problem else []
 
 

@@ -3,7 +3,16 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from operator_world import EVERY_TOKENS, KEYS, World, heartbeat_of
+from operator_world import (
+    EVERY_TOKENS,
+    KEYS,
+    NEVER,
+    World,
+    a_small_run,
+    an_attached_run,
+    heartbeat_of,
+    with_spec,
+)
 from training_world import a_training_world, message, seen
 
 from lccp.api.conditions import ConditionType
@@ -66,3 +75,20 @@ def test_a_heartbeat_of_the_end_of_time_ends_no_reconcile() -> None:
     world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
 
     assert _after(world, 1, RUNS) == ""
+
+
+@pytest.mark.parametrize("attached", [False, True], ids=["a trainer", "an importer"])
+def test_what_hampered_a_trainer_is_not_told_once_it_was_killed(attached: bool) -> None:
+    run = an_attached_run() if attached else a_small_run()
+    world = World(run, NEVER)
+    world.reconcile()
+    beat = heartbeat_of(1, EVERY_TOKENS, world.now, problem="the store takes no uploads")
+    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+    world.reconcile()
+    assert "the store takes no uploads" in message(world, ConditionType.DEGRADED)
+
+    world.workers.clear()
+    world.run = with_spec(world.run, suspend=True)
+    world.reconcile()
+
+    assert ("the store takes no uploads" in message(world, ConditionType.DEGRADED)) is attached
