@@ -61,7 +61,7 @@ def test_generated_texts_do_not_disturb_what_prompts_share() -> None:
     texts = [np.concatenate((ids[:length], more)) for length, more in ends]
     asked = [Passage(one, (len(one) - 3, len(one)), say=SAY + n) for n, one in enumerate(texts)]
 
-    read = Engine(model, "Forked", 48).read(asked)
+    read = Engine(model, "Forked", 16).read(asked)
 
     for passage, reading in zip(asked, read, strict=True):
         (alone,) = Engine(model, "Whole", 48).read([replace(passage, say=0)])
