@@ -4,7 +4,6 @@ import logging
 import signal
 import sys
 import tempfile
-import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +13,7 @@ import typer
 from lccp.api.exits import ExitCode
 from lccp.contract.errors import LccpError
 from lccp.logs import FORMAT_VARIABLE, LEVEL_VARIABLE, LogFormat, configure
+from lccp.signals import SignalEvent
 from lccp.store.open import open_store
 from lccp_exporter.config import ExporterConfig, configuration
 from lccp_exporter.exporting import Exports
@@ -101,7 +101,7 @@ def export(
         lccp-exporter --store file://runs --port 9464
     """
     configure(log_format, log_level)
-    stopped = threading.Event()
+    stopped = SignalEvent()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     config = configuration(

@@ -18,6 +18,7 @@ from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp.contract.errors import Conflict, InvalidInput, StoreRefused, StoreUnavailable
 from lccp.model_config import read_model_config
+from lccp.signals import SignalEvent
 from lccp.store.keys import RunKeys
 from lccp.store.objects import read_or_none
 from lccp.store.open import open_store, probe
@@ -65,7 +66,7 @@ class EmbeddedEngine:
         self._facts = Facts()
         self._verdict: Verdict | None = None
         self._interrupts = 0
-        self._wake = threading.Event()
+        self._wake = SignalEvent()
         self.directory = _directory(self._config) / self._keys.prefix
 
     def run(self) -> Outcome:

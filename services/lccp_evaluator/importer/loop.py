@@ -1,7 +1,6 @@
 """The importer's loop: look, copy, report progress, until the budget is reached or on request."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -9,6 +8,7 @@ from datetime import UTC, datetime
 from lccp.api.causes import Cause
 from lccp.api.objects.training import End
 from lccp.contract.errors import InvalidInput, StoreRefused, StoreUnavailable
+from lccp.signals import SignalEvent
 from lccp_evaluator.importer.copies import Copies
 from lccp_evaluator.importer.pulse import ImportStopped, Pulse, Task
 from lccp_evaluator.series.view import Unmeasured, View
@@ -36,7 +36,7 @@ class Importer:
         watch: Watch,
         copies: Copies,
         pulse: Pulse,
-        ended: threading.Event,
+        ended: SignalEvent,
         poll_seconds: float = POLL_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -10,7 +10,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -26,6 +25,7 @@ from lccp.contract.errors import InvalidInput, sentence_of
 from lccp.inputs.bucket import bucket_store
 from lccp.logs import configure_from
 from lccp.probes.probe import Contexts
+from lccp.signals import SignalEvent
 from lccp.store import objects
 from lccp.store.assignment import attempt_spec, unknown_fields
 from lccp.store.keys import RunKeys, writer_name
@@ -50,12 +50,12 @@ LINES_LOGGED = 200
 
 def main() -> None:
     """Entry point."""
-    ended = threading.Event()
+    ended = SignalEvent()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     sys.exit(run(os.environ, ended))
 
 
-def run(environ: Mapping[str, str], ended: threading.Event) -> ExitCode:
+def run(environ: Mapping[str, str], ended: SignalEvent) -> ExitCode:
     """Import until the end, or until `ended` is set; never raises."""
     try:
         configure_from(environ)
@@ -78,7 +78,7 @@ def run(environ: Mapping[str, str], ended: threading.Event) -> ExitCode:
 
 
 def _imported(
-    invocation: Invocation, store: Store, keys: RunKeys, writer: str, ended: threading.Event
+    invocation: Invocation, store: Store, keys: RunKeys, writer: str, ended: SignalEvent
 ) -> End:
     spec = attempt_spec(store, keys, invocation.attempt)
     source = _source(spec)

@@ -1,6 +1,5 @@
 """The importer's heartbeat, and what it is told, also while it copies, converts or rereads."""
 
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,6 +9,7 @@ from datetime import UTC, datetime
 from lccp.api.objects.journal import Control
 from lccp.api.objects.training import Heartbeat
 from lccp.contract.errors import StoreRefused, StoreUnavailable
+from lccp.signals import SignalEvent
 from lccp.store import objects
 from lccp.store.keys import RunKeys
 from lccp.store.port import Store
@@ -41,7 +41,7 @@ class Pulse:
     def __init__(
         self,
         task: Task,
-        ended: threading.Event,
+        ended: SignalEvent,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._task, self._ended, self._clock = task, ended, clock

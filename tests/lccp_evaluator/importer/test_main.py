@@ -20,6 +20,7 @@ from lccp.api.objects.journal import Control
 from lccp.api.objects.training import End, Heartbeat
 from lccp.api.run import LCCPRun
 from lccp.contract.errors import StoreRefused
+from lccp.signals import SignalEvent
 from lccp.store import objects
 from lccp.store.directory import upload_directory
 from lccp.store.file import FileStore
@@ -48,9 +49,9 @@ class World:
         """Take another store."""
         self.config, self.store = config, open_store(config)
 
-    def imported(self, ended: threading.Event | None = None, **source: Any) -> ExitCode:
+    def imported(self, ended: SignalEvent | None = None, **source: Any) -> ExitCode:
         self.assign(**source)
-        return run(self.environ, ended or threading.Event())
+        return run(self.environ, ended or SignalEvent())
 
     def assign(self, **source: Any) -> None:
         document = an_attached_run().document()
@@ -108,7 +109,7 @@ def test_an_index_that_names_a_directory_twice_is_told_until_it_is_mended(world:
         objects.read(world.store, KEYS.control(1), Control).model_copy(update={"request": "Drain"}),
     )
 
-    assert run(world.environ, threading.Event()) is ExitCode.OK
+    assert run(world.environ, SignalEvent()) is ExitCode.OK
     problem = objects.read(world.store, KEYS.heartbeat("a1-0123abcd"), Heartbeat).problem
     assert problem is not None
     assert "line 2: is not YAML: the key 'last' occurs twice" in problem
@@ -135,7 +136,7 @@ def test_the_output_of_a_failed_conversion_is_in_the_importers_log(
     folder = world.root / "checkpoints" / "step-5"
     a_foreign_checkpoint(folder / "inner")
     (folder / "DONE").touch()
-    ended = threading.Event()
+    ended = SignalEvent()
 
     class Told(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -175,7 +176,7 @@ def test_what_was_converted_and_copied_is_not_converted_again_by_the_next_import
 @pytest.mark.slow
 def test_quiet_seconds_that_are_given_count_where_there_is_a_trainers_state(world: World) -> None:
     world.foreign("checkpoint-5", step=5)
-    ended = threading.Event()
+    ended = SignalEvent()
     threading.Timer(3, ended.set).start()
 
     code = world.imported(ended, tokens={"tokensPerStep": 10}, complete={"quietSeconds": 86_400})
@@ -192,7 +193,7 @@ def test_fields_that_it_does_not_know_are_told(world: World) -> None:
     newer = control.model_copy(update={"settings": settings})
     objects.write(world.store, KEYS.control(1), newer)
 
-    assert run(world.environ, threading.Event()) is ExitCode.OK
+    assert run(world.environ, SignalEvent()) is ExitCode.OK
 
     beat = objects.read(world.store, KEYS.heartbeat("a1-0123abcd"), Heartbeat)
     assert beat.unknown_fields == ("checkpoints.ofTomorrow",)
@@ -206,7 +207,7 @@ def test_a_command_that_is_none_is_wrong_input(world: World) -> None:
 
 
 def test_without_its_objects_in_the_store_it_says_what_is_missing(world: World) -> None:
-    assert run(world.environ, threading.Event()) is ExitCode.CONFIGURATION
+    assert run(world.environ, SignalEvent()) is ExitCode.CONFIGURATION
     assert "control/1.json" in world.end.message
 
 
@@ -233,11 +234,11 @@ def test_without_credentials_for_the_store_it_is_no_fault_of_the_run(
         monkeypatch.delenv(name, raising=False)
     world.config = StoreConfig(url="s3://lccp")
 
-    assert run(world.environ, threading.Event()) == ExitCode.STORE_REFUSED
+    assert run(world.environ, SignalEvent()) == ExitCode.STORE_REFUSED
 
 
 def test_an_environment_that_names_no_run_is_refused() -> None:
-    assert run({}, threading.Event()) is ExitCode.CONFIGURATION
+    assert run({}, SignalEvent()) is ExitCode.CONFIGURATION
 
 
 @pytest.mark.s3

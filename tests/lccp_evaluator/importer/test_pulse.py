@@ -1,6 +1,5 @@
 """The heartbeat continues while a checkpoint is copied or converted, and SIGTERM is handled."""
 
-import threading
 from itertools import count
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from lccp.api.objects.journal import Control
 from lccp.api.objects.training import Heartbeat
 from lccp.contract.errors import StoreUnavailable
+from lccp.signals import SignalEvent
 from lccp.store import objects
 from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
@@ -34,10 +34,10 @@ def store(tmp_path: Path) -> Counted:
     return Counted(tmp_path)
 
 
-def a_pulse(store: Counted, step: float, ended: threading.Event | None = None) -> Pulse:
+def a_pulse(store: Counted, step: float, ended: SignalEvent | None = None) -> Pulse:
     """A pulse whose clock advances by `step` seconds with each look."""
     task = Task(store, KEYS, 1, WRITER, 500)
-    return Pulse(task, ended or threading.Event(), count(step=step).__next__)
+    return Pulse(task, ended or SignalEvent(), count(step=step).__next__)
 
 
 def test_what_was_told_last_is_told_again_once_it_is_old(store: Counted) -> None:
@@ -67,7 +67,7 @@ def test_a_store_that_is_away_is_left_to_the_work_itself(store: Counted) -> None
 
 
 def test_it_stops_when_it_is_told_to(store: Counted) -> None:
-    ended = threading.Event()
+    ended = SignalEvent()
     ended.set()
 
     with pytest.raises(ImportStopped):

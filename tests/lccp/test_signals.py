@@ -1,0 +1,56 @@
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from queue import Empty
+
+import pytest
+
+from lccp.signals import LOOK_SECONDS, SignalEvent
+
+
+@pytest.fixture
+def event() -> Iterator[SignalEvent]:
+    """An event that SIGUSR1 sets."""
+    made = SignalEvent()
+    before = signal.signal(signal.SIGUSR1, lambda *_: made.set())
+    yield made
+    signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_signal_ends_the_wait(event: SignalEvent) -> None:
+    main = threading.main_thread().ident
+    assert main is not None
+    threading.Timer(0.02, signal.pthread_kill, (main, signal.SIGUSR1)).start()
+
+    assert event.wait(30)
+    assert event.is_set()
+    assert event.wait()
+
+
+def test_a_wait_that_nothing_ends_is_as_long_as_asked(event: SignalEvent) -> None:
+    started = time.monotonic()
+
+    assert not event.wait(0.02)
+    assert not event.wait(0)
+    assert 0.02 <= time.monotonic() - started < LOOK_SECONDS
+    assert not event.is_set()
+
+
+class Asleep:
+    """A queue whose reader sleeps on through the signal that arrives meanwhile."""
+
+    def put(self, item: None) -> None: ...
+
+    def get(self, timeout: float) -> None:
+        signal.raise_signal(signal.SIGUSR1)
+        raise Empty
+
+
+def test_a_signal_that_did_not_wake_the_wait_ends_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lccp.signals.SimpleQueue", Asleep)
+    slept = SignalEvent()
+    before = signal.signal(signal.SIGUSR1, lambda *_: slept.set())
+
+    assert slept.wait()
+    signal.signal(signal.SIGUSR1, before)
