@@ -103,6 +103,7 @@ def test_a_finished_run_gives_its_verdict_again_and_starts_nothing(laptop: Lapto
     assert sorted((first.directory / "logs").iterdir()) == logs
 
 
+@pytest.mark.long
 def test_a_raised_budget_goes_on(laptop: Laptop) -> None:
     laptop.run(a_run())
 
@@ -166,6 +167,7 @@ def test_the_exit_code_of_the_trainer_decides_what_follows(
     assert laptop.evaluated == dict.fromkeys(laptop.checkpoints(), 1)
 
 
+@pytest.mark.long
 def test_a_failed_run_is_tried_again_by_the_same_command(laptop: Laptop) -> None:
     failed = laptop.run(a_run(), "--fail", "1:64")
     assert failed.state == "Failed"
@@ -174,6 +176,7 @@ def test_a_failed_run_is_tried_again_by_the_same_command(laptop: Laptop) -> None
     assert laptop.run(a_run(), "--fail", "1:64").state == "Succeeded"
 
 
+@pytest.mark.long
 def test_a_store_that_refuses_for_a_while_is_waited_for(
     laptop: Laptop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +207,7 @@ def test_a_store_that_refuses_for_a_while_is_waited_for(
     ]
 
 
+@pytest.mark.long
 def test_a_failing_evaluator_is_tried_again(laptop: Laptop) -> None:
     outcome = laptop.run(a_run(evaluation={"retries": 1}), evaluator=("--fail", "1:70"))
 
@@ -222,6 +226,7 @@ def test_an_evaluator_that_keeps_failing_is_shown_with_its_log(laptop: Laptop) -
     assert f"eval-intrinsic-{EVERY_TOKENS:015d}.log" in degraded
 
 
+@pytest.mark.long
 def test_a_manifest_of_any_size_can_be_started(laptop: Laptop) -> None:
     needle = {"stem": "s" * 700, "key": "k" * 700, "question": "q" * 700}
     niah = {"lengths": [512], "needles": [needle] * 64, "needlesPerHaystack": 64}
@@ -294,6 +299,7 @@ def test_under_nohup_a_closed_terminal_does_not_end_the_run(laptop: Laptop) -> N
     assert outcome.state == "Succeeded"
 
 
+@pytest.mark.long
 def test_a_second_signal_ends_a_trainer_that_does_not_listen(
     laptop: Laptop, engines: Engines
 ) -> None:

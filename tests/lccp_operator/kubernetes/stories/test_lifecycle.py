@@ -97,6 +97,7 @@ def test_an_external_suite_evaluates_beside_the_probes_and_its_failure_is_told(
     ]
 
 
+@pytest.mark.long
 def test_an_annotation_has_a_finished_run_evaluated_anew(
     namespace: Namespace, jobs: JobPlayer
 ) -> None:
@@ -120,6 +121,7 @@ def test_an_annotation_has_a_finished_run_evaluated_anew(
     wait_for(lambda: "Reevaluating" in namespace.events("tiny"), "the event is not posted")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("code", "rule", "cause"),
     [(ExitCode.CONFIGURATION, 1, "Configuration"), (ExitCode.NOT_FINITE, 2, "NotFinite")],
@@ -136,6 +138,7 @@ def test_a_failure_that_cannot_mend_fails_the_run(
     assert namespace.job("tiny-train-a2") is None
 
 
+@pytest.mark.long
 def test_a_failed_gang_is_replaced_as_a_whole(namespace: Namespace, jobs: JobPlayer) -> None:
     a_started_run(namespace, jobs)
     jobs.end(TRAINING, ExitCode.INTERNAL, 3)
@@ -145,6 +148,7 @@ def test_a_failed_gang_is_replaced_as_a_whole(namespace: Namespace, jobs: JobPla
     assert [a.cause for a in namespace.journal("tiny").attempts] == [Cause.INTERNAL, None]
 
 
+@pytest.mark.long
 def test_what_happens_is_logged_with_run_and_attempt(
     namespace: Namespace, jobs: JobPlayer, operator: OperatorProcess
 ) -> None:
@@ -222,6 +226,7 @@ def test_a_deletion_that_a_finalizer_holds_up_is_told(
     wait_for(lambda: operator.metric(series) == 0, "the deleted run has a series")
 
 
+@pytest.mark.long
 def test_artifacts_are_purged_before_the_run_goes(namespace: Namespace, jobs: JobPlayer) -> None:
     a_started_run(namespace, jobs, deletionPolicy="DeleteArtifacts")
     namespace.delete_run("tiny")
@@ -255,6 +260,7 @@ def test_a_namespace_that_ends_is_not_held_up(namespace: Namespace, jobs: JobPla
     assert namespace.job(PURGE) is None
 
 
+@pytest.mark.long
 def test_a_run_applied_again_waits_for_its_old_workloads_and_goes_on(
     namespace: Namespace, jobs: JobPlayer
 ) -> None:
@@ -271,6 +277,7 @@ def test_a_run_applied_again_waits_for_its_old_workloads_and_goes_on(
     namespace.wait_job(evaluation(FIRST))
 
 
+@pytest.mark.long
 def test_a_gang_that_was_orphaned_is_found_and_no_other_is_started(
     namespace: Namespace, jobs: JobPlayer
 ) -> None:
