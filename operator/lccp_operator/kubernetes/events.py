@@ -82,8 +82,8 @@ class LateAnswers:
 
     def look(self) -> None:
         """Report what is late now. A thread for each request took 0.14 ms of a processor."""
-        for since, where, request in self._open.copy().values():
-            if time.monotonic() - since >= LATE_SECONDS:
+        for ticket, (since, where, request) in self._open.copy().items():
+            if ticket in self._open and time.monotonic() - since >= LATE_SECONDS:
                 self._tell(where, request)
 
     def _tell(self, where: Object, request: str) -> None:

@@ -1,7 +1,9 @@
 """Events on run objects: posted once, cut to what an event holds, also while an answer is late."""
 
 import threading
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from a_cluster import Namespace, run_document
@@ -58,6 +60,25 @@ def test_an_answer_in_time_is_not_told(
     late.look()
 
     assert namespace.events("tiny") == []
+
+
+def test_an_answer_that_comes_while_another_is_told_is_not_told(
+    namespace: Namespace, run: LCCPRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "LATE_SECONDS", 0.0)
+    late, answered = LateAnswers(namespace.api), ExitStack()
+    create = namespace.api.create
+
+    def slowly(*what: Any) -> Any:
+        answered.close()
+        return create(*what)
+
+    monkeypatch.setattr(namespace.api, "create", slowly)
+    with late.told(address(run), "creation of Job tiny-train-a1"):
+        answered.enter_context(late.told(address(run), "creation of Service x"))
+        late.look()
+
+    assert namespace.events("tiny") == ["AnswerLate"]
 
 
 def test_what_is_late_is_told_while_it_is_followed(
