@@ -5,13 +5,14 @@ match the journal. So the next reconcile repairs a crash between the two.
 """
 
 from lccp_operator.plan.attempts.gangs import (
+    drain_seconds_left,
     gathering_seconds_left,
     old_gang_lives,
     told_of_remade,
 )
 from lccp_operator.plan.attempts.records import settled, steered
 from lccp_operator.plan.attempts.silence import hampered, silence, silence_seconds_left
-from lccp_operator.plan.attempts.trainers import drain_seconds_left, intents
+from lccp_operator.plan.attempts.trainers import intents
 from lccp_operator.plan.attempts.waits import backoff_seconds_left, unbegun
 
 __all__ = [

@@ -23,9 +23,11 @@ def old_gang_lives(context: Context) -> bool:
 
 
 def remade(context: Context) -> bool:
-    """What its pods need to find each other is gone, and made again."""
-    gang = context.gang
-    return gang is not None and gang.apart and not gang.deleting
+    """What its pods need to find each other is gone, and made again, unless the gang must end."""
+    gang, left = context.gang, drain_seconds_left(context)
+    if gang is None or gang.deleting or gang.changed or (left is not None and left < 0):
+        return False
+    return gang.apart
 
 
 def told_of_remade(context: Context) -> list[str]:
@@ -39,6 +41,15 @@ def told_of_remade(context: Context) -> list[str]:
         f"the Service by which the pods of attempt {attempt.number} find each other is gone: it is "
         f"made again{then}"
     ]
+
+
+def drain_seconds_left(context: Context) -> float | None:
+    """Seconds that the open attempt has left to save and end; None: no such request."""
+    attempt = context.open_attempt
+    if attempt is None or attempt.drain_asked_at is None:
+        return None
+    limit = context.spec.saturation.drain_timeout_seconds
+    return context.seconds_left(attempt.drain_asked_at, limit)
 
 
 def gathering_seconds_left(context: Context) -> float | None:

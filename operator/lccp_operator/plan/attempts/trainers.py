@@ -12,7 +12,12 @@ from lccp_operator.intents import (
     TellStop,
     WriteControl,
 )
-from lccp_operator.plan.attempts.gangs import has_begun, old_gang_lives, remade
+from lccp_operator.plan.attempts.gangs import (
+    drain_seconds_left,
+    has_begun,
+    old_gang_lives,
+    remade,
+)
 from lccp_operator.plan.context import Context
 from lccp_operator.workloads.state import SavedState
 from lccp_operator.workloads.training import Training
@@ -32,15 +37,6 @@ def intents(context: Context) -> list[Intent]:
         *_stop_told(context),
         *_state_told(context),
     ]
-
-
-def drain_seconds_left(context: Context) -> float | None:
-    """Seconds that the open attempt has left to save and end; None: no such request."""
-    attempt = context.open_attempt
-    if attempt is None or attempt.drain_asked_at is None:
-        return None
-    limit = context.spec.saturation.drain_timeout_seconds
-    return context.seconds_left(attempt.drain_asked_at, limit)
 
 
 def _deletions(context: Context) -> list[Intent]:

@@ -1,6 +1,7 @@
 """A gang is complete, or is replaced as a whole."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from attempted_world import (
@@ -21,6 +22,7 @@ from operator_world import (
     a_small_run,
     conditions,
     heartbeat_of,
+    with_spec,
 )
 
 from lccp.api.causes import Cause
@@ -233,3 +235,21 @@ def test_what_a_gang_needs_to_meet_is_made_again_and_told() -> None:
     assert gangs(world.reconcile(observed_gang(world, *pods))) == []
     assert degraded(world) == ""
     assert gangs(world.reconcile(observed_gang(world, *pods, apart=True, deleting=True))) == []
+
+
+@pytest.mark.parametrize("ends", ["not as requested", "too late to save"])
+def test_nothing_is_made_again_for_a_gang_that_must_end(ends: str) -> None:
+    world = a_world(topology={"nodes": 2}, saturation={"drainTimeoutSeconds": 60})
+    world.reconcile()
+    changed = ends == "not as requested"
+    pods = Pod(0, "a", Phase.RUNNING), Pod(1, "b", Phase.RUNNING)
+    world.reconcile(observed_gang(world, *pods))
+    if not changed:
+        world.run = with_spec(world.run, suspend=True)
+        world.reconcile(observed_gang(world, *pods))
+        world.now = START + timedelta(seconds=61)
+
+    decided = world.plan(observed_gang(world, *pods, apart=True, changed=changed))
+
+    assert DeleteWorkload(Training(1), wait_for_pods=not changed) in decided.intents
+    assert gangs(decided) == []
