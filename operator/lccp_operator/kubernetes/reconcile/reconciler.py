@@ -147,8 +147,8 @@ class Reconciler:
             self._inbox.keep(key, known)
         memory.pack()
         again = TO_BE_TOLD_SECONDS if run.status is None else RETELL_SECONDS
-        after = result.requeue_after_seconds if memory.events_posted else again
-        return IDLE_SECONDS if after is None else after
+        due, told = result.requeue_after_seconds, None if memory.events_posted else again
+        return min(wait for wait in (due, told, IDLE_SECONDS) if wait is not None)
 
     def _noted(self, said: Said, key: RunKey, body: Object) -> float:
         """Record what was said instead of a plan in the store too, unless it is another's run."""

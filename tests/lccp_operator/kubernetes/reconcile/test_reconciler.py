@@ -27,12 +27,14 @@ from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.ownership import Ownership
 from lccp_operator.kubernetes.reconcile import reconciler as reconciler_module
 from lccp_operator.kubernetes.reconcile.reconciler import Reconciler
+from lccp_operator.kubernetes.reconcile.resync import IDLE_SECONDS
 from lccp_operator.kubernetes.run_states import RunStates
 from lccp_operator.kubernetes.store_health import StoreHealth
 from lccp_operator.kubernetes.workloads.informer import Informer
 from lccp_operator.kubernetes.workloads.reading import WorkloadReader
 from lccp_operator.kubernetes.workloads.seen import RunKey
 from lccp_operator.observed import Unknown
+from lccp_operator.plan.finish import POLL_SECONDS
 
 pytestmark = pytest.mark.apiserver
 
@@ -293,6 +295,34 @@ def test_events_that_the_api_server_refused_are_posted_later(
             reconciler.reconcile(key)
 
     assert sorted(namespace.events("tiny")) == ["Accepted", "AttemptStarted"]
+
+
+def test_what_is_due_does_not_wait_for_events_that_the_api_server_refuses(
+    namespace: Namespace,
+    proxied: api.Cluster,
+    proxy: ApiProxy,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reconciler_module, "RETELL_SECONDS", 100.0)
+    health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
+    namespace.create_run(run_document("tiny"))
+    proxy.faults.extend(Fault("POST", "/events", 403, body={"message": "no"}) for _ in range(2))
+
+    with reconciling(namespace, proxied, health, tmp_path) as reconciler:
+        reconciler.reconcile(key)
+
+        assert reconciler.reconcile(key) <= POLL_SECONDS
+
+
+def test_a_run_at_rest_is_looked_at_long_before_its_deadline(
+    namespace: Namespace, proxied: api.Cluster, tmp_path: Path
+) -> None:
+    health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
+    namespace.create_run(run_document("tiny", suspend=True, activeDeadlineSeconds=86_400))
+
+    with reconciling(namespace, proxied, health, tmp_path) as reconciler:
+        assert [reconciler.reconcile(key) for _ in range(3)] == [IDLE_SECONDS] * 3
 
 
 def test_a_gang_that_a_webhook_halves_is_told_and_not_trained(
