@@ -123,7 +123,7 @@ class Reconciler:
         run = run_or_said(body, self._ownership.owner, made_by, runs, left_to)
         deletion = deletion_asked_at(body)
         if isinstance(run, Said):
-            return self._noted(run, key, body)
+            return self._noted(run, key, body, runs.posted)
         if deletion is not None and not purges(body) and not held_by(body):
             self._states.note(key, run.status or LCCPRunStatus(), deletion)
             return self._forget(key)
@@ -137,7 +137,7 @@ class Reconciler:
         note(attempt=result.status.attempt or None)
         self._states.note(key, result.status, deletion, result.left_to)
         memory.events_posted = self._carried_out(result, run, observed, memory, runs, now)
-        self._left.note(key, uid, result.left_to)
+        self._left.note(key, uid, result.left_to if runs.posted else left_to)
         if memory.events_posted and result.changes_nothing and result.status == run.status:
             memory.rest(result, observed)
         if runs.written:
@@ -150,11 +150,11 @@ class Reconciler:
         due, told = result.requeue_after_seconds, None if memory.events_posted else again
         return min(wait for wait in (due, told, IDLE_SECONDS) if wait is not None)
 
-    def _noted(self, said: Said, key: RunKey, body: Object) -> float:
+    def _noted(self, said: Said, key: RunKey, body: Object, posted: bool) -> float:
         """Record what was said instead of a plan in the store too, unless it is another's run."""
         uid = body["metadata"]["uid"]
         self._states.note(key, said.status, deletion_asked_at(body), said.left_to)
-        self._left.note(key, uid, said.left_to)
+        self._left.note(key, uid, said.left_to if posted else None)
         health, guard = self._stores.get(store_name(body)), self._cluster.guard
         if health is None or said.told is None:
             return IDLE_SECONDS

@@ -297,6 +297,23 @@ def test_events_that_the_api_server_refused_are_posted_later(
     assert sorted(namespace.events("tiny")) == ["Accepted", "AttemptStarted"]
 
 
+def test_an_event_about_a_run_of_another_installation_that_was_refused_is_posted_later(
+    namespace: Namespace, proxied: api.Cluster, proxy: ApiProxy, tmp_path: Path
+) -> None:
+    health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
+    namespace.create_run(run_document("tiny"))
+    claim = {"status": {"installation": "other/lccp@00000000"}}
+    namespace.api.patch(api.RUNS, namespace.name, "tiny", claim, "status")
+    proxy.faults.append(Fault("POST", "/events", 403, body={"message": "no"}))
+
+    with reconciling(namespace, proxied, health, tmp_path) as reconciler:
+        for _ in range(3):
+            reconciler.reconcile(key)
+
+    assert namespace.events("tiny") == ["Refused"]
+    assert sum("/events" in write for write in proxy.writes) == 1
+
+
 def test_what_is_due_does_not_wait_for_events_that_the_api_server_refuses(
     namespace: Namespace,
     proxied: api.Cluster,
