@@ -46,12 +46,15 @@ def planned(run: LCCPRun, observed: Observed, now: datetime) -> Plan:
 
 
 def _held(run: LCCPRun, observed: Observed, now: datetime) -> Plan:
-    found = observed.workloads.value if isinstance(observed.workloads, Known) else {}
+    workloads, but = observed.workloads, ""
+    if isinstance(workloads, Unknown):
+        but = f" (not yet: {workloads.why})"
+    found = workloads.value if isinstance(workloads, Known) else {}
     message = (
-        "the run is being deleted, and its workloads with it; its object stays until the programs "
-        f"that set these finalizers remove them: {', '.join(observed.held_by)}"
+        f"the run is being deleted, and its workloads with it{but}; its object stays until the "
+        f"programs that set these finalizers remove them: {', '.join(observed.held_by)}"
     )
-    idle = not found and isinstance(observed.workloads, Known)
+    idle = not (found or but)
     return Plan(
         intents=tuple(DeleteWorkload(workload) for workload, s in found.items() if not s.deleting),
         status=_told(run, now, Finding("False", Reason.DELETING, message)),

@@ -84,6 +84,16 @@ def test_a_run_whose_object_others_keep_ends_its_workloads_and_says_so() -> None
     assert (world.workers, world.reconcile().idle) == ({}, True)
 
 
+def test_what_keeps_workloads_of_a_deleted_run_that_another_program_keeps_is_told() -> None:
+    world = a_deleted_world()
+    world.held_by = ("example.org/audit",)
+
+    decided = world.reconcile(replace(world.observed(), workloads=unknown("somebody changed it")))
+
+    assert (decided.intents, decided.idle) == ((), False)
+    assert "its workloads with it (not yet: somebody changed it); " in training(world).message
+
+
 def test_the_gang_is_gone_before_the_purge_and_the_purge_before_the_finalizer() -> None:
     world = a_deleted_world(**KEPT)
     assert DeleteWorkload(Training(1)) in world.reconcile().intents
