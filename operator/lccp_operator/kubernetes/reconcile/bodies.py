@@ -26,7 +26,7 @@ BEGUN = ("installation", "startTime")
 MARKS = (*BEGUN, "completionTime")
 """Fields of the status for who owns the run, and whether it began and ended."""
 
-COLLECTORS = ("foregroundDeletion", "orphan")
+FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 """Finalizers of Kubernetes' garbage collector, which deals with the workloads itself."""
 
 UNREAD_THEN = "nothing is started or judged: use the LCCP that wrote it"
@@ -49,9 +49,13 @@ def purges(body: Object) -> bool:
 
 
 def held_by(body: Object) -> tuple[str, ...]:
-    """Finalizers of other programs, which its deletion waits for too."""
+    """Finalizers of other programs, which its deletion waits for too.
+
+    None while the garbage collector lets go of its workloads (`--cascade=orphan`): they stay.
+    """
     finalizers = body["metadata"].get("finalizers", ())
-    return tuple(f for f in finalizers if f not in (FINALIZER, *COLLECTORS))
+    others = (f for f in finalizers if f not in (FINALIZER, FOREGROUND))
+    return () if ORPHAN in finalizers else tuple(others)
 
 
 def asked_anew(body: Object) -> str | None:
