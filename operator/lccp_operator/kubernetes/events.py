@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from lccp.api import labels
 from lccp.api.run import LCCPRun
 from lccp.contract.base import cut
-from lccp.contract.errors import Conflict, LccpError
+from lccp.contract.errors import LccpError
 from lccp_operator.intents import Event, EventReason
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
@@ -41,7 +41,7 @@ def post(cluster: api.Cluster, where: Object, event: Event) -> bool:
     """
     try:
         cluster.create(api.EVENTS, _event(where, event))
-    except Conflict:
+    except api.AlreadyExists:
         return True
     except LccpError as error:
         logger.warning("event %s was not recorded: %s: %s", event.reason, event.message, error)

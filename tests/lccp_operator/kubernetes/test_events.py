@@ -11,6 +11,7 @@ from operator_process import wait_for
 
 from lccp.api.run import LCCPRun
 from lccp.contract.base import MESSAGE_LENGTH_MAX
+from lccp.contract.errors import Conflict
 from lccp_operator.intents import Event, EventReason
 from lccp_operator.kubernetes import api, events
 from lccp_operator.kubernetes.events import LateAnswers, address, post
@@ -32,6 +33,22 @@ def test_a_long_event_is_cut_to_what_an_event_holds(namespace: Namespace, run: L
     (posted,) = namespace.api.list(api.EVENTS, namespace.name)
     assert len(posted["message"]) == MESSAGE_LENGTH_MAX
     assert posted["message"].endswith("…")
+
+
+def test_an_event_that_this_process_may_not_write_is_not_posted_yet(
+    namespace: Namespace, run: LCCPRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = Event("Normal", EventReason.ACCEPTED, "it is accepted", datetime.now(UTC))
+
+    def another_leads() -> None:
+        raise Conflict("another operator leads")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(namespace.api, "guard", another_leads)
+        assert not post(namespace.api, address(run), event)
+
+    assert [post(namespace.api, address(run), event) for _ in range(2)] == [True, True]
+    assert namespace.events("tiny") == ["Accepted"]
 
 
 def test_an_answer_that_is_late_is_told_once_while_it_is_waited_for(
