@@ -33,7 +33,7 @@ from lccp_operator.kubernetes.workloads.reading import WorkloadReader
 from lccp_operator.kubernetes.workloads.seen import RunKey
 
 STALE_SECONDS = 120.0
-"""How long a run may be overdue, or one call take, before the process counts as unhealthy."""
+"""How long one call may take, or runs be due while no worker gets on, in a healthy process."""
 
 WORKLOADS_SECONDS = 1.0
 """Between a change of a run's workloads and its reconcile: they change several at a time."""

@@ -37,6 +37,8 @@ class WorkQueue(Generic[K]):
         self._holders: dict[int, K] = {}
         """The key that a worker has, by its thread."""
         self._taken_urgent: set[K] = set()
+        self._got_on_at = -math.inf
+        """When a worker last took a key, was done with one, or made progress with one."""
         self._count = 0
         self.closed = False
 
@@ -72,7 +74,7 @@ class WorkQueue(Generic[K]):
                 if key in self._urgent:
                     self._urgent.remove(key)
                     self._taken_urgent.add(key)
-                self._taken[key] = self._clock()
+                self._got_on_at = self._taken[key] = self._clock()
                 self._holders[threading.get_ident()] = key
             return key
 
@@ -81,11 +83,12 @@ class WorkQueue(Generic[K]):
         with self._changed:
             key = self._holders.get(threading.get_ident())
             if key is not None:
-                self._taken[key] = self._clock()
+                self._got_on_at = self._taken[key] = self._clock()
 
     def done(self, key: K) -> None:
         """The worker has finished with `key`."""
         with self._changed:
+            self._got_on_at = self._clock()
             self._taken.pop(key, None)
             self._holders.pop(threading.get_ident(), None)
             self._taken_urgent.discard(key)
@@ -106,10 +109,11 @@ class WorkQueue(Generic[K]):
             return sum(due <= now for due in self._due.values())
 
     def overdue_seconds(self) -> float:
-        """How long the longest-waiting key has been due, or a worker was stuck with its key."""
+        """How long a worker was stuck with its key, or a key has been due and no worker got on."""
         with self._changed:
             waiting = (due for key, due in self._due.items() if key not in self._taken)
-            since = min((*waiting, *self._taken.values()), default=math.inf)
+            unmoved = max(min(waiting, default=math.inf), self._got_on_at)
+            since = min(unmoved, *self._taken.values(), math.inf)
             return max(0.0, self._clock() - since)
 
     def _push(self, key: K, due: float) -> None:

@@ -185,8 +185,22 @@ def test_a_worker_whose_calls_end_is_slow_and_does_not_hang(queue: Queue, clock:
 
     assert queue.overdue_seconds() == 3
     queue.done("a")
+    clock.now = 20
     queue.note_progress()
-    assert queue.overdue_seconds() == 13
+    assert queue.overdue_seconds() == 7
+
+
+def test_a_key_that_waits_while_workers_get_on_with_others_is_not_overdue(
+    queue: Queue, clock: Clock
+) -> None:
+    queue.add("a")
+    queue.add("b")
+    queue.take()
+    clock.now = 10
+    queue.note_progress()
+    clock.now = 13
+
+    assert queue.overdue_seconds() == 3
 
 
 def test_the_length_counts_what_is_due(queue: Queue) -> None:
