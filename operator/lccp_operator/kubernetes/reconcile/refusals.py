@@ -1,13 +1,13 @@
 """Refusals of parts of a plan and faults of LCCP are told on the run object, not only logged."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp.contract.base import cut
-from lccp.contract.errors import LccpError
+from lccp.contract.errors import InvalidInput, LccpError
 from lccp_operator.intents import Event, EventReason
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
@@ -23,13 +23,15 @@ def told(
     guard: Callable[[], None],
     tell_store: Callable[[LCCPRunStatus], None],
 ) -> Iterator[None]:
-    """A refusal inside is raised, and reported by `Degraded`, in the store, and by an event.
+    """A refusal inside, by the API server or by the store, is raised and reported.
 
+    `Degraded` says it, as does an event, and the store, if it takes that. A store that refuses this
+    run alone is otherwise in order, so that nothing else would report it.
     A status that was written inside is left as it is; then only the event reports the refusal.
     """
     try:
         yield
-    except (api.Refused, api.AdmissionUnavailable) as error:
+    except (InvalidInput, api.AdmissionUnavailable) as error:
         guard()
         sentence = cut(f"{error}: it is retried, and later actions wait for it")
         _tell(run, runs, sentence, tell_store)
@@ -70,7 +72,8 @@ def _tell(
         at = at.replace(minute=0, second=0, microsecond=0)
     runs.post(run, Event("Warning", EventReason.REFUSED, sentence, at, about=sentence))
     if written:
-        tell_store(status)
+        with suppress(InvalidInput):
+            tell_store(status)
 
 
 def _written(run: LCCPRun, runs: KubernetesRuns, status: LCCPRunStatus) -> bool:

@@ -212,6 +212,24 @@ def test_a_store_is_doubted_for_what_it_refuses_itself(
     assert health.doubts == doubts
 
 
+def test_what_a_store_in_order_refuses_of_one_run_is_told(
+    namespace: Namespace, proxied: api.Cluster, tmp_path: Path
+) -> None:
+    health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
+    (tmp_path / namespace.name).write_text("no folder")
+    namespace.create_run(run_document("tiny"))
+
+    with reconciling(namespace, proxied, health, tmp_path) as reconciler:
+        for _ in range(2):
+            with pytest.raises(InvalidInput):
+                reconciler.reconcile(key)
+    health.ask()
+
+    told = namespace.conditions("tiny")["Degraded"]
+    assert (told["reason"], health.outage) == ("ActionRefused", None)
+    assert "may not be used (Not a directory): it is retried" in told["message"]
+
+
 def test_a_refused_workload_is_reported_by_the_reconcile_that_was_refused(
     namespace: Namespace, proxied: api.Cluster, proxy: ApiProxy, tmp_path: Path
 ) -> None:
