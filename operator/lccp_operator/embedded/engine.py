@@ -4,7 +4,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,7 +72,8 @@ class EmbeddedEngine:
     def run(self) -> Outcome:
         """Work until the run is at rest, or until SIGINT, SIGTERM or, unless ignored, SIGHUP.
 
-        The first signal lets the trainer save its state; a second one ends everything at once.
+        The first signal lets the trainer save its state; a second one ends everything at once,
+        except SIGHUP, which one closed terminal may send twice.
 
         Raises:
             InvalidInput: the run or the store is wrong, or another engine works on the run.
@@ -164,7 +165,8 @@ class EmbeddedEngine:
             if self._interrupts > 1:
                 processes.kill_all()
             processes.states()
-            self._show(ending=True)
+            with suppress(OSError, SystemExit):  # of a view that nobody reads any more
+                self._show(ending=True)
             time.sleep(POLL_SECONDS / 3)
         processes.kill_all()  # what forks evaluators waits for the next one
         if self._interrupts:
@@ -202,7 +204,8 @@ class EmbeddedEngine:
             return
 
         def handle(number: int, frame: FrameType | None) -> None:
-            self.interrupt()
+            if number != signal.SIGHUP or not self._interrupts:
+                self.interrupt()
 
         unheard = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # `nohup`
         heard = [number for number in SIGNALS if number is not signal.SIGHUP or not unheard]

@@ -299,6 +299,36 @@ def test_under_nohup_a_closed_terminal_does_not_end_the_run(laptop: Laptop) -> N
     assert outcome.state == "Succeeded"
 
 
+def test_a_closed_terminal_lets_the_trainer_save_though_it_sends_its_signal_twice(
+    laptop: Laptop,
+) -> None:
+    def hang_up(snapshot: RunSnapshot) -> None:
+        if FIRST in laptop.reported() and not snapshot.ending:
+            os.kill(os.getpid(), signal.SIGHUP)  # bash
+            os.kill(os.getpid(), signal.SIGHUP)  # the kernel, once bash has ended
+
+    outcome = laptop.run(a_run(), "--wait-at", str(SECOND), on_snapshot=hang_up)
+
+    assert outcome.state == "Interrupted"
+    assert laptop.journal.attempts[-1].cause is Cause.TERMINATED
+
+
+@pytest.mark.parametrize("error", [OSError, SystemExit])
+def test_a_view_that_nobody_reads_any_more_does_not_keep_the_trainer_from_saving(
+    laptop: Laptop, error: type[BaseException]
+) -> None:
+    def show(snapshot: RunSnapshot) -> None:
+        if snapshot.ending:
+            raise error
+        if FIRST in laptop.reported():
+            os.kill(os.getpid(), signal.SIGINT)
+
+    outcome = laptop.run(a_run(), "--wait-at", str(SECOND), on_snapshot=show)
+
+    assert outcome.state == "Interrupted"
+    assert laptop.journal.attempts[-1].cause is Cause.TERMINATED
+
+
 @pytest.mark.long
 def test_a_second_signal_ends_a_trainer_that_does_not_listen(
     laptop: Laptop, engines: Engines
