@@ -24,7 +24,8 @@ class Command(TyperCommand):
 def _name(parameter: Any) -> str:
     """As help names it."""
     if parameter.param_type_name == "argument":
-        return str(parameter.metavar).rstrip(".").strip("[]")
+        name = str(parameter.metavar).rstrip(".")
+        return name[1:-1] if name.startswith("[") else name
     return str(parameter.opts[0])
 
 

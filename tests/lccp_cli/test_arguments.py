@@ -10,6 +10,7 @@ SLIPS = [
     (("evaluate", "--series", "a", "", "--out", "out"), "MODEL: is empty: give a value"),
     (("evaluate", "a", "--out", ""), "--out: is empty: give a value"),
     (("report", ""), "RUN: is empty: give a value"),
+    (("compare", "", "a"), "RUN[@TOKENS]: is empty: give a value"),
     (("doctor", ""), "MANIFEST: is empty: give a value, or leave it out"),
     (("watch", "a", "--out", "b", "--marker="), "--marker: is empty: give a value, or leave it"),
     (("data", "prepare", "a", "--out", "b", "--source", ""), "--source: is empty: give a value"),
