@@ -5,6 +5,7 @@ import io
 import os
 import signal
 import sys
+from types import FrameType
 from typing import Any
 
 import typer
@@ -156,15 +157,23 @@ def _once_more(lost: "sys.UnraisableHookArgs") -> None:
         sys.__unraisablehook__(lost)
 
 
+def _hung_up(number: int, frame: FrameType | None) -> None:
+    """Interrupt once: a shell and the kernel each send the signal of a closed terminal."""
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Run the command; what the terminal's encoding lacks is printed as a question mark.
 
     SIGTERM and a closed terminal end it as Ctrl-C does; `nohup` keeps it from the latter.
     """
     sys.unraisablehook = _once_more
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
+    interrupt = signal.default_int_handler
+    handlers = {signal.SIGTERM: interrupt, signal.SIGHUP: _hung_up, signal.SIGALRM: interrupt}
+    for number, handler in handlers.items():
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
+            signal.signal(number, handler)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

@@ -132,6 +132,30 @@ def test_a_signal_ends_a_command_as_ctrl_c_does_unless_it_is_ignored(
     assert (done.returncode, done.stdout, done.stderr) == ended
 
 
+HANGS_UP_TWICE = """
+import os, signal, sys
+from lccp.api import crd
+from lccp_cli.main import main
+def render():
+    try:
+        os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        os.kill(os.getpid(), signal.SIGHUP)
+        print("tidied up")
+crd.render_crd = render
+sys.argv = ["lccp", "crd"]
+main()
+"""
+
+
+@pytest.mark.slow
+def test_the_second_signal_of_a_closed_terminal_does_not_interrupt_what_ends() -> None:
+    command = [sys.executable, "-c", HANGS_UP_TWICE]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (130, "tidied up\n")
+    assert done.stderr == "lccp: interrupted\n"
+
+
 DROPS = """
 import os, signal, time
 from lccp.api import crd
