@@ -1,5 +1,6 @@
 """The documents of a source, file by file, whatever their format on disk."""
 
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ def files_of(path: Path, where: str) -> list[Path]:
     if not found:
         raise InvalidInput(f"{where}.path: the folder {path} contains no files")
     for file in found:
-        if file.exists() and not file.is_file():
+        if _is_endless(file):
             raise InvalidInput(f"{where}.path: {file} is a pipe, socket or device: remove it")
     return found
 
@@ -49,6 +50,14 @@ class Form(Protocol):
 
     @property
     def text_field(self) -> str: ...
+
+
+def _is_endless(file: Path) -> bool:
+    """Whether reading it may never end; one that can't be looked at is reported when it is read."""
+    try:
+        return not stat.S_ISREG(file.stat().st_mode)
+    except OSError:
+        return False
 
 
 def read_documents(source: Form, file: Path) -> Iterator[Read]:

@@ -30,6 +30,15 @@ def folders_of(data: DataSpec, base: Path, node: NodeGroup) -> list[Path | None]
     return token_folders(data, base, Words, DIGEST, node)
 
 
+def test_a_file_that_cannot_be_looked_at_is_named(tmp_path: Path) -> None:
+    data = a_data(tmp_path, path="texts")
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "link.jsonl").symlink_to("n" * 300)
+
+    with pytest.raises(InvalidInput, match=r"^data\.path: .*link\.jsonl: can't be read: "):
+        check_source(data.sources[1], tmp_path / "texts", "data", DIGEST)
+
+
 def test_a_source_is_tokenized_once_and_one_without_a_share_never(tmp_path: Path) -> None:
     data, node = a_data(tmp_path), NodeGroup(tmp_path / "scratch", first=True)
 
