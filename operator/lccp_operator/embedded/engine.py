@@ -35,7 +35,7 @@ from lccp_operator.plan import ended, plan
 from lccp_operator.plan.deletion import finalizer_wanted
 
 POLL_SECONDS = 0.3
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class EmbeddedEngine:
@@ -103,15 +103,15 @@ class EmbeddedEngine:
         part = self._observer.part(datetime.now(UTC))
         if isinstance(part, Known):
             return part.value
-        silent = part.reason is Reason.STORE_UNREACHABLE
-        raise (StoreUnavailable if silent else InvalidInput)(part.why)
+        raise (StoreUnavailable if part.reason is Reason.STORE_UNREACHABLE else InvalidInput)(
+            part.why
+        )
 
     def _stored_verdict(self) -> Verdict | None:
         """The verdict of an earlier engine; a damaged one is recreated."""
-        try:
+        with suppress(InvalidInput):
             return read_or_none(self._store, self._keys.verdict, Verdict)
-        except InvalidInput:
-            return None
+        return None
 
     def interrupt(self) -> None:
         """End soon, as after SIGINT. May be called from another thread or a signal handler."""
@@ -165,7 +165,7 @@ class EmbeddedEngine:
             if self._interrupts > 1:
                 processes.kill_all()
             processes.states()
-            with suppress(OSError, SystemExit):  # of a view that nobody reads any more
+            with suppress(OSError, SystemExit):  # nobody reads the view any more
                 self._show(ending=True)
             time.sleep(POLL_SECONDS / 3)
         processes.kill_all()  # what forks evaluators waits for the next one
@@ -175,9 +175,9 @@ class EmbeddedEngine:
     def _record_ends(self, processes: Processes) -> None:
         run, now = self._object.current, datetime.now(UTC)
         intents = ended(run, self._observed(processes, now), now)
-        status = run.status or LCCPRunStatus()
+        result = Plan(intents, run.status or LCCPRunStatus())
         try:
-            apply(Plan(intents, status), run, Backend(self._store, processes, self._object))
+            apply(result, run, Backend(self._store, processes, self._object))
         except (Conflict, StoreRefused, StoreUnavailable):
             return  # the next engine sees the same ends
 
@@ -193,8 +193,7 @@ class EmbeddedEngine:
         self._on_snapshot(snapshot)
 
     def _outcome(self) -> Outcome:
-        run = self._object.current
-        return Outcome(self._object.state, run, self._verdict, self.directory)
+        return Outcome(self._object.state, self._object.current, self._verdict, self.directory)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
@@ -207,8 +206,8 @@ class EmbeddedEngine:
             if number != signal.SIGHUP or not self._interrupts:
                 self.interrupt()
 
-        unheard = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # `nohup`
-        heard = [number for number in SIGNALS if number is not signal.SIGHUP or not unheard]
+        hangs_up = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+        heard = (*SIGNALS, signal.SIGHUP) if hangs_up else SIGNALS
         before = {number: signal.signal(number, handle) for number in heard}
         try:
             yield
