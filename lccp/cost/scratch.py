@@ -28,10 +28,11 @@ def refusal(parameters: int, spec: LCCPRunSpec, tokens: int = 0) -> str | None:
     needed = scratch_bytes(parameters, spec) + tokens
     if limit is None or amount(limit) >= needed or _elsewhere(spec):
         return None
+    others = "fetched inputs" if tokens else "tokens of text and fetched inputs"
     return (
         f"topology.resources.limits.{EPHEMERAL_STORAGE}: {limit} is too small for a checkpoint "
         "and a pod's part of a state, so the first save would evict the pod: take at least "
-        f"{-(-needed // GIBIBYTE)}Gi, and more for tokens of text and fetched inputs"
+        f"{-(-needed // GIBIBYTE)}Gi, and more for {others}"
     )
 
 
