@@ -1,5 +1,6 @@
 """`lccp watch`: evaluate the checkpoints of another trainer while it runs."""
 
+from contextlib import suppress
 from functools import partial
 from os.path import realpath
 from pathlib import Path
@@ -119,7 +120,8 @@ def watch(
             with watching(console, f"watching {folder}", judge) as show:
                 watched.run(show, until_tokens, poll_seconds)
         except KeyboardInterrupt:
-            console.print("\nEnded: the same command resumes from here.")
+            with suppress(SystemExit):  # Ctrl-C has ended what read its output, too
+                console.print("\nEnded: the same command resumes from here.")
         if series.reports():
             conclude(console, out, judge)
 

@@ -94,6 +94,17 @@ def test_an_interrupted_watch_ends_with_the_verdict(
     assert Path("out/report.html").is_file()
 
 
+@pytest.mark.long
+def test_ctrl_c_that_also_ends_the_reader_of_a_watch_leaves_the_page(
+    watching: "subprocess.Popen[str]",
+) -> None:
+    assert watching.stdout is not None
+    watching.stdout.close()
+    watching.send_signal(signal.SIGINT)
+    assert watching.wait(timeout=60) == 0
+    assert Path("out/report.html").is_file()
+
+
 BAD = [
     (["--until", "much"], "--until: must be a number of tokens"),
     (["--budget", "x"], "--budget: must be a number of tokens"),
