@@ -142,6 +142,7 @@ def render():
     finally:
         os.kill(os.getpid(), signal.SIGHUP)
         print("tidied up")
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 crd.render_crd = render
 sys.argv = ["lccp", "crd"]
 main()

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -60,11 +59,17 @@ def test_a_watch_tells_each_checkpoint_and_ends_with_the_verdict(
     assert "waiting for evaluation" not in again.stdout
 
 
+def _as_in_a_terminal() -> None:
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.fixture
 def watching(asked: list[str]) -> Iterator["subprocess.Popen[str]"]:
     """A watch in a process of its own, with nothing more to evaluate.
 
-    What a shell starts in the background ignores SIGINT, and so would what is started here.
+    What a shell starts in the background ignores SIGINT, what `nohup` starts SIGHUP, and so would
+    what is started here.
     """
     with subprocess.Popen(
         [sys.executable, "-m", "lccp_cli", *asked, "--tokens-per-step", "1K"],
@@ -72,7 +77,7 @@ def watching(asked: list[str]) -> Iterator["subprocess.Popen[str]"]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=_as_in_a_terminal,
     ) as process:
         assert isinstance(process.stdout, io.TextIOBase)
         for line in process.stdout:

@@ -307,8 +307,11 @@ def test_a_closed_terminal_lets_the_trainer_save_though_it_sends_its_signal_twic
             os.kill(os.getpid(), signal.SIGHUP)  # bash
             os.kill(os.getpid(), signal.SIGHUP)  # the kernel, once bash has ended
 
-    outcome = laptop.run(a_run(), "--wait-at", str(SECOND), on_snapshot=hang_up)
-
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        outcome = laptop.run(a_run(), "--wait-at", str(SECOND), on_snapshot=hang_up)
+    finally:
+        signal.signal(signal.SIGHUP, before)
     assert outcome.state == "Interrupted"
     assert laptop.journal.attempts[-1].cause is Cause.TERMINATED
 
