@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from lccp.api.exits import ExitCode
 from lccp.contract.errors import LccpError
-from lccp_cli.__main__ import INTERRUPTED
+from lccp_cli import INTERRUPTED
 from lccp_cli.arguments import Command
 from lccp_cli.commands.analyze import analyze
 from lccp_cli.commands.compare import compare
