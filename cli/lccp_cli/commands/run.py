@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 import typer
 
 from lccp.api.exits import ExitCode
+from lccp_cli import INTERRUPTED
 from lccp_cli.options import Endpoint
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 STORE = "file://runs"
 STAGES_BEFORE = "LCCP_STAGES_BEFORE"
-INTERRUPTED = 130
 FAILED = 1
 
 
