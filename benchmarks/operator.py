@@ -36,7 +36,7 @@ import a_run  # noqa: E402
 from a_cluster import Namespace, connect  # noqa: E402
 from operator_process import installation  # noqa: E402
 from scale.load import THREADS, bare, create, document, evaluated, fill, wait  # noqa: E402
-from scale.operators import Naive, Operator, Sample  # noqa: E402
+from scale.operators import Naive, Operator  # noqa: E402
 from seaweedfs import find_weed, running_seaweedfs  # noqa: E402
 
 from lccp.probes.registry import PROBES  # noqa: E402
@@ -120,7 +120,7 @@ class Bench:
         after = self.operator.sample()
         what = f"{runs} runs, {rate:g} a second: "
         measured = {
-            f"{what}CPU": f"{cpu_share(before, after):.0%} of one core",
+            f"{what}CPU": f"{after.cpu_share_since(before):.0%} of one core",
             f"{what}memory": self.operator.memory,
         }
         for name in COUNTS:
@@ -152,7 +152,7 @@ class Bench:
         after = self.operator.sample()
         what = f"{runs} runs at rest, {checkpoints} checkpoints each: "
         measured = {
-            f"{what}CPU": f"{cpu_share(before, after):.1%} of one core",
+            f"{what}CPU": f"{after.cpu_share_since(before):.1%} of one core",
             f"{what}memory": self.operator.memory,
             f"{what}memory when all were read": read,
         }
@@ -183,10 +183,6 @@ class Bench:
         return [
             document(f"{prefix}-{i:04d}", checkpoints, annotation) for i in range(self.options.runs)
         ]
-
-
-def cpu_share(before: Sample, after: Sample) -> float:
-    return (after.cpu_seconds - before.cpu_seconds) / (after.at - before.at)
 
 
 def main() -> None:

@@ -29,6 +29,10 @@ class Sample:
     api_reads: float
     store_calls: float
 
+    def cpu_share_since(self, earlier: "Sample") -> float:
+        """Of one core."""
+        return (self.cpu_seconds - earlier.cpu_seconds) / (self.at - earlier.at)
+
 
 class Process:
     """A process of this machine, started by `command`."""

@@ -79,7 +79,7 @@ def measure(operator: Operator, options: argparse.Namespace) -> None:
     before = operator.sample()
     time.sleep(options.rest_seconds)
     after = operator.sample()
-    share = (after.cpu_seconds - before.cpu_seconds) / (after.at - before.at)
+    share = after.cpu_share_since(before)
     calls = (after.store_calls - before.store_calls) / (after.at - before.at)
     each = f"{calls * 60 / options.runs:.2f} store calls a run and minute"
     print(f"at rest: {operator.memory}, {share:.1%} of a core, {each}")

@@ -103,9 +103,8 @@ class EmbeddedEngine:
         part = self._observer.part(datetime.now(UTC))
         if isinstance(part, Known):
             return part.value
-        raise (StoreUnavailable if part.reason is Reason.STORE_UNREACHABLE else InvalidInput)(
-            part.why
-        )
+        silent = part.reason is Reason.STORE_UNREACHABLE
+        raise (StoreUnavailable if silent else InvalidInput)(part.why)
 
     def _stored_verdict(self) -> Verdict | None:
         """The verdict of an earlier engine; a damaged one is recreated."""

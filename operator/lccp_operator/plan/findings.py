@@ -25,7 +25,7 @@ WHOLE_GANGS = (
     "its peers wait for it, and occupy their nodes: topology.gangTimeoutSeconds limits that; "
     "topology.queueName with Kueue, or a scheduler of whole gangs, admits all pods or none"
 )
-UNHEARD = (
+TOGETHER = (
     "its processes load their libraries and wait for one another; if this lasts, they can't reach "
     "the store or one another"
 )
@@ -77,9 +77,7 @@ def training(context: Context, goal: Goal) -> Finding:
 
 def _start(context: Context, beat: Heartbeat | None, gang: WorkloadState) -> str:
     if beat is None:
-        log = f": see its log ({gang.log})" if gang.log else ""
-        trains = context.spec.source is None
-        return f"has started, and reported nothing yet: {UNHEARD if trains else ALONE}{log}"
+        return gang.unheard(TOGETHER if context.spec.source is None else ALONE)
     if beat.fetched is None:
         return "loads model, data and state"
     tenths = 10 * beat.fetched.size // max(1, beat.fetched.total)

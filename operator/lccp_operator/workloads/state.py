@@ -147,3 +147,8 @@ class WorkloadState:
     def begun(self) -> bool:
         """A pod of it runs."""
         return any(pod.phase is Phase.RUNNING for pod in self.pods)
+
+    def unheard(self, why: str) -> str:
+        """What is said of it while it runs, but has reported nothing yet; `why` that may be."""
+        log = f": see its log ({self.log})" if self.log else ""
+        return f"has started, and reported nothing yet: {why}{log}"

@@ -19,6 +19,14 @@ LEAST_STEP_TOKENS = 64
 """Passes are not halved below this: passes so small are not what fills the memory."""
 HEAD_ROWS = 1_024
 ATTENTION = f"fused kernels joined by log-sums; blocks of {BLOCK_ROWS} rows if windowed or capped"
+NO_REQUESTED_DEVICE = (
+    "--device: this machine has no CUDA device: leave it out to measure on the CPU"
+)
+NO_DEVICE_OF_THE_FIRST = (
+    "this machine has no CUDA device, but the first checkpoint was evaluated on one, and all "
+    "others are: run it where there is one (in a run: "
+    "evaluation.workload.acceleratorResourceName), or choose another folder (--out)"
+)
 
 Device = Literal["cpu", "cuda"]
 DType = Literal["float32", "bfloat16"]
@@ -46,10 +54,7 @@ class Execution:
 
     def check(self) -> None:
         """Raise InvalidInput if this machine lacks the requested device."""
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise InvalidInput(
-                "--device: this machine has no CUDA device: leave it out to measure on the CPU"
-            )
+        check_device(self.device, NO_REQUESTED_DEVICE)
 
     def onto(self, plan: "ExecutionPlan", where: str) -> "ExecutionPlan":
         """`plan`, of the reports in `where`, with the requested size of passes.
@@ -136,14 +141,10 @@ class ExecutionPlan(Contract):
             torch.use_deterministic_algorithms(True, warn_only=True)
 
 
-def check_device(device: Device) -> None:
-    """Raise InvalidInput if this machine lacks it."""
+def check_device(device: Device | None, sentence: str = NO_DEVICE_OF_THE_FIRST) -> None:
+    """Raise InvalidInput, which says `sentence`, if this machine lacks it."""
     if device == "cuda" and not torch.cuda.is_available():
-        raise InvalidInput(
-            "this machine has no CUDA device, but the first checkpoint was evaluated on one, and "
-            "all others are: run it where there is one (in a run: "
-            "evaluation.workload.acceleratorResourceName), or choose another folder (--out)"
-        )
+        raise InvalidInput(sentence)
 
 
 def first_plan(reports: Sequence[EvaluationReport]) -> ExecutionPlan | None:

@@ -27,10 +27,7 @@ BY_URGENCY = (Stage.FAILED, Stage.RUNNING, Stage.PENDING, Stage.SUCCEEDED)
 UNHEARD_SECONDS = 15.0
 """Evaluators report their progress from the first sample on, which follows loading."""
 
-UNHEARD = (
-    "has started, and reported nothing yet: it loads the checkpoint; if this lasts, it can't reach "
-    "the store"
-)
+LOADING = "it loads the checkpoint; if this lasts, it can't reach the store"
 
 REPORT_GONE = Ending(Cause.LOST, "its report was deleted from the store: it is evaluated again")
 
@@ -92,8 +89,7 @@ def unheard(context: Context) -> Iterator[str]:
         progress = context.facts.progress.get(workload.key)
         heard = progress is not None and progress.at >= began
         if not heard and context.seconds_left(began, UNHEARD_SECONDS) <= 0:
-            log = f": see its log ({state.log})" if state.log else ""
-            yield f"that of {name_of(workload.key)} {UNHEARD}{log}"
+            yield f"that of {name_of(workload.key)} {state.unheard(LOADING)}"
 
 
 def backoff_seconds_left(context: Context, key: EvaluationKey) -> float:

@@ -40,6 +40,7 @@ pytestmark = pytest.mark.apiserver
 
 TRAINING = "tiny-train-a1"
 WORKLOADS = (api.JOBS, api.PODS, api.SERVICES)
+EVENT_REFUSED = Fault("POST", "/events", 403, body={"message": "no"})
 RECONCILES = 'lccp_reconcile_duration_seconds_count{result="success"}'
 
 
@@ -303,7 +304,7 @@ def test_events_that_the_api_server_refused_are_posted_later(
 ) -> None:
     health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
     namespace.create_run(run_document("tiny"))
-    proxy.faults.extend(Fault("POST", "/events", 403, body={"message": "no"}) for _ in range(2))
+    proxy.faults.extend([EVENT_REFUSED] * 2)
 
     with reconciling(namespace, proxied, health, tmp_path) as reconciler:
         reconciler.reconcile(key)
@@ -322,7 +323,7 @@ def test_an_event_about_a_run_of_another_installation_that_was_refused_is_posted
     namespace.create_run(run_document("tiny"))
     claim = {"status": {"installation": "other/lccp@00000000"}}
     namespace.api.patch(api.RUNS, namespace.name, "tiny", claim, "status")
-    proxy.faults.append(Fault("POST", "/events", 403, body={"message": "no"}))
+    proxy.faults.append(EVENT_REFUSED)
 
     with reconciling(namespace, proxied, health, tmp_path) as reconciler:
         for _ in range(3):
@@ -342,7 +343,7 @@ def test_what_is_due_does_not_wait_for_events_that_the_api_server_refuses(
     monkeypatch.setattr(reconciler_module, "RETELL_SECONDS", 100.0)
     health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
     namespace.create_run(run_document("tiny"))
-    proxy.faults.extend(Fault("POST", "/events", 403, body={"message": "no"}) for _ in range(2))
+    proxy.faults.extend([EVENT_REFUSED] * 2)
 
     with reconciling(namespace, proxied, health, tmp_path) as reconciler:
         reconciler.reconcile(key)
