@@ -23,7 +23,8 @@ FROM python AS tools
 RUN apt-get update && apt-get install --yes --no-install-recommends python3-venv
 RUN python3 -m venv /tools
 ENV PIP_CONSTRAINT=/opt/lccp/requirements-dev.lock PIP_NO_CACHE_DIR=1
-RUN --mount=type=bind,from=wheels,target=/wheels /tools/bin/pip install --find-links /wheels setuptools
+RUN --mount=type=bind,from=wheels,target=/wheels /tools/bin/pip install --find-links /wheels \
+    --upgrade "pip>=26" setuptools
 
 FROM tools AS own
 COPY . /src

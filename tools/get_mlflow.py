@@ -19,7 +19,7 @@ def main() -> int:
     """Create the environment, unless it exists."""
     if not PROGRAM.exists():
         print(f"{VERSION}, into {FOLDER.name}. To download: about 250 MB; on disk: about 850 MB.")
-        venv.create(FOLDER, with_pip=True)
+        venv.create(FOLDER, with_pip=True, upgrade_deps=True)
         pip = [str(FOLDER / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
         done = subprocess.run([*pip, "install", "--quiet", VERSION], timeout=INSTALL_SECONDS)
         if done.returncode != 0:

@@ -33,7 +33,7 @@ def install(pins: list[str]) -> None:
     stamp, state = FOLDER / "pins.txt", "\n".join(pins)
     if stamp.is_file() and stamp.read_text() == state:
         return
-    venv.create(FOLDER, with_pip=True, clear=True)
+    venv.create(FOLDER, with_pip=True, clear=True, upgrade_deps=True)
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     for wanted in ([*pins, *TOOLS], ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]):
         subprocess.run([*pip, *wanted], check=True, timeout=INSTALL_SECONDS)
