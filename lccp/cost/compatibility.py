@@ -5,6 +5,7 @@ Each refusal is one sentence that begins with the field at fault and says what w
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from difflib import get_close_matches
 from typing import Any
 
 from lccp.api.run import LCCPRunSpec
@@ -25,6 +26,7 @@ DERIVED = {
     "gradient_clipping": "training.gradientClipping",
     "fp16": "training.precision",
     "bf16": "training.precision",
+    "bfloat16": "training.precision",
     "amp": "training.precision",
     "torch_autocast": "training.precision",
     "data_types": "training.precision",
@@ -34,6 +36,22 @@ DERIVED = {
     "sequence_parallel_size": f"{FIELD}.sequenceParallelSize",
 }
 """Settings of DeepSpeed that the trainer itself relies on, and the field that sets each."""
+KNOWN = """
+activation_checkpointing aio amp autotuning bf16 bfloat16 checkpoint comet comms_logger
+communication_data_type compile compression_training csv_monitor curriculum_learning
+data_efficiency data_types dataloader_drop_last datastates_ckpt disable_allgather
+disable_python_gc dump_state eigenvalue elasticity expert_parallel flops_profiler fp16
+gradient_accumulation_steps gradient_allreduce_op gradient_clipping gradient_predivide_factor
+graph_harvesting hybrid_engine log_level managed_gradient_accumulation memory_breakdown nebula
+optimizer pipeline prescale_gradients progressive_layer_drop quantize_training scheduler
+seq_parallel_communication_data_type sequence_parallel_size sparse_attention sparse_gradients
+steps_per_print tensor_parallel tensorboard timers torch_autocast train_batch_size
+train_micro_batch_size_per_gpu use_data_before_expert_parallelism vocabulary_size
+wall_clock_breakdown wandb weight_quantization zero_allow_untested_optimizer
+zero_force_ds_cpu_optimizer zero_optimization
+"""
+SETTINGS = frozenset(KNOWN.split())
+"""What DeepSpeed 0.19 looks for at the top level of its configuration; it ignores anything else."""
 LEAST_UNIT = ALIGNED_BYTES // 4
 """Elements of a part of a row of weights in float32, which a CPU needs."""
 HEAD_CHANGES = {
@@ -97,6 +115,9 @@ def _deepspeed(training: TrainingSpec) -> Iterator[str]:
         yield f"{FIELD}.offloadOptimizer: CPU needs a partitioned optimizer: take zeroStage 1 to 3"
     if not isinstance(asked.config.get("zero_optimization", {}), Mapping):
         yield f"{FIELD}.config.zero_optimization: must be an object with settings of ZeRO"
+    for setting in sorted(asked.config.keys() - SETTINGS):
+        meant = "".join(f", or give {one}" for one in get_close_matches(setting, SETTINGS, n=1))
+        yield f"{FIELD}.config.{setting}: DeepSpeed would ignore this: remove it{meant}"
     for setting, field in DERIVED.items():
         if _at(asked.config, setting.split(".")) is not None:
             yield f"{FIELD}.config.{setting}: {field} gives this: remove it here"

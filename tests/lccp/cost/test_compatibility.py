@@ -54,6 +54,12 @@ def deepspeed(**fields: Any) -> dict[str, Any]:
         (deepspeed(zeroStage=0, offloadOptimizer="CPU"), "offloadOptimizer: .* zeroStage 1 to 3$"),
         (deepspeed(config={"train_batch_size": 8}), "config.train_batch_size: .* remove it here$"),
         (deepspeed(config={"optimizer": {}}), "config.optimizer: training.optimizer gives this"),
+        (deepspeed(config={"bfloat16": {}}), "config.bfloat16: training.precision gives this"),
+        (
+            deepspeed(config={"zero_optimisation": {"overlap_comm": True}}),
+            "config.zero_optimisation: DeepSpeed would .*: remove it, or give zero_optimization$",
+        ),
+        (deepspeed(config={"qqq": 1}), "config.qqq: DeepSpeed would ignore this: remove it$"),
         (deepspeed(config={"zero_optimization": {"stage": 2}}), "config.zero_optimization.stage: "),
         (deepspeed(config={"zero_optimization": True}), "config.zero_optimization: must be an obj"),
         (

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 import torch
+from deepspeed.runtime.config import DeepSpeedConfig
 from plain_engine import VOCABULARY, Bigrams, PlainEngine
 from planned import planned
 
 from lccp.api.spec.training import TrainingSpec
 from lccp.contract.errors import InvalidInput
+from lccp.cost.compatibility import SETTINGS
 from lccp_trainer.parallel.engine import apply_step, build_engine, deepspeed_config
 
 
@@ -114,3 +116,36 @@ def test_the_free_object_is_merged_last_and_below_the_surface() -> None:
     config = deepspeed_config(training(zeroStage=2, config=free), 1)
     assert config["zero_optimization"] == {"stage": 2, "overlap_comm": True}
     assert config["wall_clock_breakdown"] is True
+
+
+class Consulted(dict[str, Any]):
+    """A configuration that knows which of its keys were looked for."""
+
+    def __init__(self, *content: Any) -> None:
+        super().__init__(*content)
+        self.keys_asked: set[str] = set()
+
+    def __contains__(self, key: object) -> bool:
+        self.keys_asked.add(str(key))
+        return super().__contains__(key)
+
+    def __getitem__(self, key: str) -> Any:
+        self.keys_asked.add(key)
+        return super().__getitem__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.keys_asked.add(key)
+        return super().get(key, default)
+
+    def keys(self) -> Any:
+        return self
+
+    def __copy__(self) -> "Consulted":
+        return self
+
+
+def test_the_settings_that_are_let_through_are_those_that_deepspeed_looks_for() -> None:
+    asked = Consulted(deepspeed_config(training(zeroStage=2), 1))
+    DeepSpeedConfig(asked)
+    # That one is looked for only where processes are connected.
+    assert asked.keys_asked | {"sequence_parallel_size"} == SETTINGS
