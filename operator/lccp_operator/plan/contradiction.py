@@ -41,11 +41,28 @@ def _missing(context: Context, status: LCCPRunStatus) -> str | None:
         return "run.json of this run"
     if facts.journal_etag is None:
         return "journal.json of this run"
+    if _is_of_another_object(context, status):
+        return (
+            "journal.json of this run (the one there is that of another run object: delete it, "
+            "unless you can restore this run's)"
+        )
     newest = max((attempt.number for attempt in facts.journal.attempts), default=0)
     told = max([status.attempt, *(training.attempt for training in context.trainings)])
     if told > newest:
         return f"attempt {told} of this run (its newest is {newest})"
     return _missing_checkpoint(status, facts) or _missing_state(facts)
+
+
+def _is_of_another_object(context: Context, status: LCCPRunStatus) -> bool:
+    """The journal names another run object, though this one began after it was in the journal.
+
+    Unless the status is of that other object, too: it was restored with it.
+    """
+    accepted = context.journal.accepted
+    if accepted is None or accepted.run_uid == context.run.metadata.uid:
+        return False
+    made = (state for state in context.workloads.values() if not state.deleting)
+    return any(made) or status.start_time not in (None, accepted.at)
 
 
 def _missing_checkpoint(status: LCCPRunStatus, facts: Facts) -> str | None:

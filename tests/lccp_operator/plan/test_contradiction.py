@@ -13,7 +13,9 @@ from operator_world import (
     applied_again,
     conditions,
     heartbeat_of,
+    saturating_at,
     with_spec,
+    with_uid,
 )
 
 from lccp.api.causes import Cause
@@ -87,6 +89,42 @@ def test_an_emptied_prefix_starts_nothing(part: str) -> None:
 
     assert len(world.started) == begun
     assert conditions(world.run)["Degraded"] == ("True", "StoredRunMissing")
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_the_journal_of_another_run_object_is_not_followed(told: bool) -> None:
+    other = World(a_small_run("run-9"), saturating_at(2 * EVERY_TOKENS))
+    other.settle()
+    world = a_world()
+    world.pass_time(60)
+    world.reconcile()
+    world.train()
+    world.reconcile()
+    own = world.store.get(KEYS.journal)
+    world.store.put(KEYS.journal, other.store.get(KEYS.journal))
+    if not told:
+        world.run = world.run.model_copy(update={"status": None})
+
+    assert only_tells(world.reconcile())
+
+    assert conditions(world.run)["Degraded"] == ("True", "StoredRunMissing")
+    assert "the one there is that of another run object" in world.events[-1].message
+    world.store.put(KEYS.journal, own)
+    world.settle()
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+
+def test_a_run_object_that_was_restored_with_its_status_is_trained_on() -> None:
+    world = a_world()
+    world.reconcile()
+    world.train()
+    world.reconcile()
+    world.end_training(137)
+    restored = World(with_uid(world.run, "run-2"), NEVER, world.store, now=world.now)
+
+    restored.settle()
+
+    assert conditions(restored.run)["Succeeded"] == ("True", "Completed")
 
 
 @pytest.mark.slow
