@@ -75,6 +75,8 @@ class Informer:
         self._scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._lost_at = dict.fromkeys(self._scopes, -math.inf)
         """When it lost the connection, by scope; absent while connected."""
+        self._newest = 0
+        """Newest version that was seen: an API server that lists an older one was restored."""
 
     def start(self, stop: threading.Event) -> None:
         """Start following, in threads that end with the process."""
@@ -116,6 +118,7 @@ class Informer:
         kept, key = _kept(document), _key(document)
         uid, name = kept["metadata"]["uid"], kept["metadata"]["name"]
         with self._lock:
+            self._newest = max(self._newest, _version(kept))
             if _version(kept) <= self._gone.get(uid, -1):
                 return set()
             before = self._runs.get(uid, key)
@@ -162,7 +165,8 @@ class Informer:
                 stop.wait(RETRY_SECONDS)
 
     def _listed(self, scope: str | None) -> str:
-        """Replace the whole cache; returns the version that was read."""
+        """Replace the whole cache, of a restored API server entirely; returns the version read."""
+        before = self._newest
         found, version = self._cluster.listing(self._kind, scope, labelSelector=labels.RUN)
         fresh: dict[RunKey, dict[str, Object]] = defaultdict(dict)
         for document in found:
@@ -172,8 +176,11 @@ class Informer:
             for key in old:
                 del self._objects[key]
             self._objects.update(fresh)
-            for written in _newer(old, int(version)):
+            if restored := int(version) < before:
+                self._gone.clear()
+            for written in () if restored else _newer(old, int(version)):
                 self._objects[_key(written)].setdefault(written["metadata"]["name"], written)
+            self._newest = int(version) if restored else max(self._newest, int(version))
             self._runs = {
                 document["metadata"]["uid"]: key
                 for key, named in self._objects.items()

@@ -247,3 +247,27 @@ def test_an_informer_of_some_namespaces_leaves_the_others_alone(
     watching.wait_names(RunKey(namespace.name, "tiny"), "one")
     assert watching.names(RunKey(other.name, "tiny")) == set()
     stop.set()
+
+
+def test_of_an_api_server_restored_from_a_snapshot_only_what_that_holds_is_known(
+    watching: Watching, namespace: Namespace, proxy: ApiProxy
+) -> None:
+    key = RunKey(namespace.name, "tiny")
+    kept, lost = a_job(namespace, "one"), a_job(namespace, "two")
+    watching.wait_names(key, "one", "two")
+    remove(namespace, kept)
+    watching.wait_names(key, "two")
+    kept["metadata"]["resourceVersion"] = version = "5"
+    proxy.down = True
+    proxy.requests.clear()
+    a_job(namespace, "three")
+    wait_for(lambda: proxy.requests, "the watch does not end")
+    snapshot = {"items": [kept], "metadata": {"resourceVersion": version}}
+    proxy.faults.append(Fault("GET", "limit=", 200, body=snapshot))
+    proxy.faults.append(Fault("GET", "watch=", 200, seconds=60))
+    proxy.down = False
+
+    watching.wait_names(key, "one")
+    changed = {"metadata": kept["metadata"] | {"resourceVersion": "6"}, "status": {"active": 1}}
+    assert watching.informer.upsert(changed)
+    assert not watching.informer.remove(lost)
