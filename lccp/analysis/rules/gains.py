@@ -16,6 +16,7 @@ from lccp.analysis.rules.noise import (
     Clusters,
     Sampling,
     SlopeNoise,
+    own_courses,
     recent_differences,
     several,
     variance_of_mean,
@@ -42,7 +43,7 @@ class Gains:
         mean, count = recent_differences(grid, values)
         kinds = tuple(_sampling(grid, kind, line) for kind in several(clusters))
         gain = np.where(grid.indices + 1 >= FEWEST, line.slope, np.nan)
-        degrees = np.broadcast_to(count / DIFFERENCES_PER_DEGREE, gain.shape)
+        degrees = count / DIFFERENCES_PER_DEGREE
         return cls(gain, SlopeNoise(mean / line.squares, degrees, kinds))
 
     def interval(self, confidence: float) -> tuple[Array, Array]:
@@ -53,7 +54,7 @@ class Gains:
 
 def _sampling(grid: Grid, kind: Array, line: Lines) -> Sampling:
     count = kind.shape[-2]
-    own = kind - kind.mean(axis=-2, keepdims=True)
+    own = own_courses(kind)
     scatter, _ = recent_differences(grid, own)
     return Sampling(
         degrees=count - 1,

@@ -65,8 +65,28 @@ class Grid:
         return self.span >= length - self.slack
 
 
+@dataclass(frozen=True)
+class RunningSums:
+    """Sums from the first value on, from which those of any windows follow."""
+
+    up_to: Array
+    """[..., n + 1]: the sum of the first 0, 1, … n values."""
+
+    @classmethod
+    def of(cls, values: Array) -> "RunningSums":
+        """Of `values` [..., n]."""
+        sums = np.zeros((*values.shape[:-1], values.shape[-1] + 1))
+        np.cumsum(values, axis=-1, out=sums[..., 1:])
+        return cls(sums)
+
+    def since(self, first: Indices) -> Array:
+        """[..., n]: sums of the values from `first` [n] to each, both included."""
+        sums: Array = self.up_to.take(first, axis=-1)
+        return np.subtract(self.up_to[..., 1:], sums, out=sums)
+
+
 def window_sums(values: Array, first: Indices, last: Indices) -> Array:
     """[..., K]: sums of `values` [..., n] from `first` to `last`, both included."""
-    sums = np.zeros((*values.shape[:-1], values.shape[-1] + 1))
-    np.cumsum(values, axis=-1, out=sums[..., 1:])
-    return sums[..., last + 1] - sums[..., first]
+    sums = RunningSums.of(values).up_to
+    between: Array = sums.take(last + 1, axis=-1) - sums.take(first, axis=-1)
+    return between

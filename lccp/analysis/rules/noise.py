@@ -130,6 +130,12 @@ def several(clusters: Clusters) -> list[Array]:
     return [values for values in clusters.values() if values.shape[-2] > 1]
 
 
+def own_courses(by_cluster: Array) -> Array:
+    """[..., C, K]: what each cluster's course differs by from the mean over all of them."""
+    own: Array = by_cluster - by_cluster.mean(axis=-2, keepdims=True)
+    return own
+
+
 def variance_of_mean(by_cluster: Array) -> Array:
     """Variance of the mean over clusters, from values [..., C, K]."""
     mean: Array = by_cluster.var(axis=-2, ddof=1) / by_cluster.shape[-2]

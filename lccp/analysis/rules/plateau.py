@@ -20,13 +20,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lccp.analysis.rules.grid import Array, Flags, Grid, Indices
-from lccp.analysis.rules.lines import Lines
+from lccp.analysis.rules.lines import Lines, Points
 from lccp.analysis.rules.measure import Measure
 from lccp.analysis.rules.noise import (
     Clusters,
     Sampling,
     SlopeNoise,
     effective_count,
+    own_courses,
     several,
     variance_of_mean,
 )
@@ -68,10 +69,12 @@ def look_error(grid: Grid, measure: Measure) -> Array:
 
 def levels(grid: Grid, values: Array, clusters: Clusters, measure: Measure) -> Iterator[Level]:
     """Lines of each length, from the shortest."""
+    points = Points.of(grid, values)
+    kinds = [Points.of(grid, own_courses(kind)) for kind in several(clusters)]
     for horizons in range(measure.patience, measure.patience + LINES):
         first = grid.window(horizons, FEWEST)
-        line = Lines.fit(grid, values, first)
-        scattered = tuple(_sampling(grid, kind, line) for kind in several(clusters))
+        line = Lines(points, first)
+        scattered = tuple(_sampling(Lines(kind, first)) for kind in kinds)
         known = grid.spans(horizons) & (line.count >= FEWEST)
         errors = (look_error(grid, measure), ERROR_OF_CLUSTERS * (1 - measure.confidence))
         half = np.minimum(
@@ -96,10 +99,9 @@ def saturated(grid: Grid, gains: Array, lines: Sequence[Level], measure: Measure
     return said
 
 
-def _sampling(grid: Grid, kind: Array, line: Lines) -> Sampling:
+def _sampling(own: Lines) -> Sampling:
     """A kind's own slopes, and its part of the line's residual squares."""
-    count = kind.shape[-2]
-    own = Lines.fit(grid, kind - kind.mean(axis=-2, keepdims=True), line.first)
+    count = own.slope.shape[-2]
     scattered = own.residual_squares.sum(axis=-2) / (count - 1) / count
     return Sampling(count - 1, variance_of_mean(own.slope), scattered)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lccp.analysis.rules.grid import Grid
-from lccp.analysis.rules.lines import Lines
+from lccp.analysis.rules.lines import Lines, Points
 
 spacings = st.lists(st.integers(1, 500), min_size=3, max_size=15)
 values = st.lists(st.floats(-1, 1), min_size=15, max_size=15)
@@ -51,6 +51,19 @@ def test_many_runs_are_fitted_at_once() -> None:
     windows = grid.window(1, 3)
     single = Lines.fit(grid, runs[2, 1], windows)
     assert Lines.fit(grid, runs, windows).slope[2, 1] == pytest.approx(single.slope)
+
+
+def test_lines_of_several_lengths_are_drawn_through_the_same_points() -> None:
+    grid = Grid(np.arange(1, 21) / 5)
+    y = np.random.default_rng(0).normal(size=(3, 20))
+    points = Points.of(grid, y)
+    for length in (1, 2, 3):
+        shared, own = (
+            Lines(points, grid.window(length, 3)),
+            Lines.fit(grid, y, grid.window(length, 3)),
+        )
+        for of in ("slope", "residual_squares", "residual_products"):
+            assert np.array_equal(getattr(shared, of), getattr(own, of))
 
 
 def test_a_line_far_from_the_origin_is_as_exact() -> None:
