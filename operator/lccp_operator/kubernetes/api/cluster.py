@@ -5,6 +5,7 @@ Calls have a timeout and a bounded retry.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 import urllib3
@@ -54,6 +55,14 @@ class Cluster:
         self._connection = Connection(api)
         self.guard = guard
         self._measure = measure
+
+    def server_time(self, now: datetime) -> datetime:
+        """The API server's time, as `now` by this process's clock.
+
+        Times of its objects are compared with it: the clocks may differ by more than a pod's grace
+        period.
+        """
+        return now + self._connection.clock_behind
 
     def get(self, kind: Kind, namespace: str | None, name: str) -> Object:
         """The object. Raises NotFound."""

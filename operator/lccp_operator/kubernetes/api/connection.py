@@ -4,9 +4,12 @@ Built on the official client's transport (authentication, TLS, token refresh) wi
 models, so that objects of any kind keep every field.
 """
 
+import logging
 import math
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -25,6 +28,11 @@ TOKEN_SECONDS = 10.0
 """How long a token is used before it is requested again from the official client."""
 
 ONCE = urllib3.Retry(False)
+
+CLOCKS_AGREE = timedelta(seconds=5)
+"""Difference of two clocks that does not count: answers take time, and are dated to the second."""
+
+logger = logging.getLogger(__name__)
 
 
 def connect() -> client.ApiClient:
@@ -49,6 +57,8 @@ class Connection:
         self._host = api.configuration.host
         self._token: tuple[float, str | None] = (-math.inf, None)
         """When it was requested, and the header."""
+        self.clock_behind = timedelta()
+        """How much this process's clock is behind the API server's; negative: ahead of it."""
 
     def request(
         self,
@@ -70,7 +80,23 @@ class Connection:
         url = f"{self._host}{path}" + (f"?{urlencode(query)}" if query else "")
         content = None if body is None else to_json(body)
         pool = self._api.rest_client.pool_manager
-        return pool.urlopen(method, url, body=content, headers=headers, retries=ONCE, **how)
+        answer = pool.urlopen(method, url, body=content, headers=headers, retries=ONCE, **how)
+        self._compare_clocks(answer.headers.get("Date"))
+        return answer
+
+    def _compare_clocks(self, told: str | None) -> None:
+        try:
+            found = parsedate_to_datetime(told or "").astimezone(UTC) - datetime.now(UTC)
+        except ValueError:
+            return
+        before = self.clock_behind
+        self.clock_behind = found if abs(found) > CLOCKS_AGREE else timedelta()
+        if self.clock_behind and not before:
+            logger.warning(
+                "this node's clock differs from the API server's by %.0f s: the API server's is "
+                "used; correct the clock that is wrong",
+                abs(found.total_seconds()),
+            )
 
     def _authorization(self) -> str | None:
         asked_at, token = self._token

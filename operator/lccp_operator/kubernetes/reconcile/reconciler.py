@@ -131,7 +131,7 @@ class Reconciler:
         memory = self._memory(key, run)
         memory.read_status(body)
         memory.resync, memory.runs = None, runs
-        now = datetime.now(UTC)
+        now = self._cluster.server_time(datetime.now(UTC))
         observed = replace(self._observed(run, body, memory, now), made_by=made_by, left_to=left_to)
         result = plan(run, observed, now)
         note(attempt=result.status.attempt or None)

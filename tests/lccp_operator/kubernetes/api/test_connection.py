@@ -1,7 +1,9 @@
 """With which identity an API server is called, and how."""
 
 import json
+import time
 from collections.abc import Iterator
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -82,3 +84,16 @@ def test_without_a_cluster_it_is_said_what_to_set(
 
     with pytest.raises(InvalidInput, match=r"^no cluster: .*: set KUBECONFIG$"):
         connections.connect()
+
+
+@pytest.mark.parametrize(("differs", "counts"), [(-600, -600), (600, 600), (3, 0)])
+def test_the_api_servers_time_is_known_by_its_answers(
+    settings: client.Configuration, monkeypatch: pytest.MonkeyPatch, differs: int, counts: int
+) -> None:
+    connection = Connection(client.ApiClient(settings))
+    told = formatdate(time.time() + differs, usegmt=True)
+    monkeypatch.setattr(Echo, "date_time_string", lambda *_: told)
+
+    asked(connection)
+
+    assert connection.clock_behind.total_seconds() == pytest.approx(counts, abs=3)

@@ -3,7 +3,8 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
+from email.utils import format_datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from operator_process import OperatorProcess, installation, wait_for
 from lccp.api import labels
 from lccp.api.conditions import Reason
 from lccp.api.objects.conditions import RunConditions
+from lccp.api.objects.journal import Journal
 from lccp.contract.errors import InvalidInput
 from lccp.store import objects
 from lccp.store.file import FileStore
@@ -185,6 +187,25 @@ def reconciling(
     ownership = Ownership(proxied, settings)
     yield Reconciler(proxied, reader, settings, ownership, {"default": health}, states)
     stop.set()
+
+
+def test_times_are_those_of_the_api_server(
+    namespace: Namespace, proxied: api.Cluster, proxy: ApiProxy, tmp_path: Path
+) -> None:
+    """By whose clock a pod's grace period ends, after which it counts as lost."""
+    namespace.create_run(run_document("tiny"))
+    health = StoreHealth(FileStore(tmp_path), print)
+    earlier = datetime.now(UTC) - timedelta(minutes=10)
+    dated = {"Date": format_datetime(earlier, usegmt=True)}
+
+    with reconciling(namespace, proxied, health, tmp_path) as reconciler:
+        proxy.faults.append(Fault("GET", "/nodes", 200, dated))
+        proxied.call("GET", "/api/v1/nodes")
+        reconciler.reconcile(RunKey(namespace.name, "tiny"))
+
+    found = objects.read(FileStore(tmp_path), namespace.keys("tiny").journal, Journal)
+    assert found.accepted is not None
+    assert abs(found.accepted.at - earlier) < timedelta(minutes=1)
 
 
 @pytest.mark.parametrize(
