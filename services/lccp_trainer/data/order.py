@@ -1,6 +1,7 @@
 """The order in which an epoch reads documents: a permutation that needs no memory."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 ROUNDS = 4
 MASK = 2**64 - 1
@@ -38,9 +39,15 @@ class Order:
 
     def _hash(self, value: int, turn: int) -> int:
         mixed = value + 1
-        for part in (*self.seed, turn):
-            mixed = _splitmix(mixed ^ _splitmix(part + 1))
+        for key in self._keys[turn]:
+            mixed = _splitmix(mixed ^ key)
         return mixed
+
+    @cached_property
+    def _keys(self) -> tuple[tuple[int, ...], ...]:
+        """Of each round."""
+        of_seed = tuple(_splitmix(part + 1) for part in self.seed)
+        return tuple((*of_seed, _splitmix(turn + 1)) for turn in range(ROUNDS))
 
 
 def _splitmix(value: int) -> int:

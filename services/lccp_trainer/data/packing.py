@@ -180,8 +180,11 @@ class _Work:
         waiting = self.readers[leader].waiting
         if first:
             return 0
-        fitting = [i for i, piece in enumerate(waiting) if len(piece) <= room]
-        return max(fitting, key=lambda i: (len(waiting[i]), -i), default=None)
+        best, longest = None, 0
+        for i, piece in enumerate(waiting):
+            if longest < piece.end - piece.start <= room:
+                best, longest = i, piece.end - piece.start
+        return best
 
     def _filler(self, leader: int, room: int) -> int:
         """The source that fills up a row: a short one, unless it is a row ahead of its share."""
@@ -197,13 +200,15 @@ class _Work:
         """At most `room` tokens of a waiting piece: of the oldest, or of the longest long one."""
         self._read_on(number, 1)
         waiting = self.readers[number].waiting
-        longest = max(range(len(waiting)), key=lambda i: (len(waiting[i]), -i))
-        at = longest if self.packing.sources[number].long else 0
+        at = 0
+        if self.packing.sources[number].long:
+            at = max(range(len(waiting)), key=lambda i: (len(waiting[i]), -i))
         piece = waiting[at]
         if len(piece) <= room:
             return waiting.pop(at)
-        waiting[at] = replace(piece, start=piece.start + room)
-        return replace(piece, end=piece.start + room)
+        edge = piece.start + room
+        waiting[at] = Piece(number, piece.document, edge, piece.end)
+        return Piece(number, piece.document, piece.start, edge)
 
     def _read_on(self, number: int, wanted: int) -> None:
         """Read documents until `wanted` pieces wait."""
@@ -219,9 +224,11 @@ class _Work:
 
     def _pieces(self, number: int, document: int, length: int) -> list[Piece]:
         row, minimum = self.packing.row_tokens, self.packing.sources[number].minimum_tokens
+        if length <= row:
+            return [Piece(number, document, 0, length)]
         starts = range(0, length, row)
         pieces = [Piece(number, document, start, min(start + row, length)) for start in starts]
-        if len(pieces) > 1 and len(pieces[-1]) < min(minimum, row):
+        if len(pieces[-1]) < min(minimum, row):
             pieces.pop()
         return pieces
 
