@@ -124,15 +124,17 @@ def _haystack(
     """
     order = _endless(len(texts), first, rng)
     chosen: list[str] = []
+    held = 0
     wanted = tokens * FEWEST_CHARACTERS_PER_TOKEN
     while wanted < 2 * tokens * CHARACTERS_PER_TOKEN:
-        while sum(map(len, chosen)) < wanted:
+        while held < wanted:
             chosen.append(texts[next(order)])
+            held += len(chosen[-1])
         text = "".join(chosen).lstrip()
         piece = tokenizer.following(text)
         if len(piece.ids) >= tokens:
             check_known(piece.ids, tokenizer, where, "give text in words of its vocabulary")
-            return stream(text, piece).first(tokens)
+            return stream(text, TokenizedText(piece.ids[:tokens], piece.offsets[:tokens]))
         wanted *= 2
     raise InvalidInput(f"{where}: its text holds hardly a token of this tokenizer")
 
@@ -159,7 +161,7 @@ def stream(text: str, piece: TokenizedText) -> Stream:
 
 
 def _first_visible(text: str, at: int) -> int:
-    while at < len(text) and text[at].isspace():
+    while text[at : at + 1].isspace():
         at += 1
     return at
 

@@ -15,6 +15,9 @@ ANCHORS = ("a", ".")
 MOST_UNKNOWN = 0.1
 """Largest share of unknown tokens in a text."""
 
+SURROGATE = re.compile(r"[\ud800-\udfff]")
+"""Half of a pair that stands for one character in UTF-16; alone it is no text."""
+
 WITHOUT_SPACES = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
 """Chinese and Japanese characters, and their punctuation."""
 
@@ -87,7 +90,7 @@ class Tokenizer:
 
         A part of `text` that is spelled like one ("</s>") is ordinary text.
         """
-        if any("\ud800" <= character <= "\udfff" for character in text):
+        if SURROGATE.search(text):
             raise InvalidInput(
                 "the text contains half of a surrogate pair, which no tokenizer accepts: write it "
                 "as UTF-8"

@@ -42,7 +42,10 @@ def _filled(pattern: str, bank: Mapping[str, Sequence[str]], rng: random.Random)
 
     def word(slot: re.Match[str]) -> str:
         name = slot[1]
-        chosen = rng.choice([word for word in bank[name.lower()] if word not in used])
+        words = bank[name.lower()]
+        if not used.isdisjoint(words):
+            words = [word for word in words if word not in used]
+        chosen = rng.choice(words)
         used.add(chosen)
         return f"{chosen[0].upper()}{chosen[1:]}" if name[0].isupper() else chosen
 

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +10,7 @@ from lccp.contract.errors import InvalidInput
 from lccp.probes.settings.prompts import Documents
 from lccp_evaluator.sampling.sources.builtin import paragraphs
 from lccp_evaluator.sampling.sources.files import Files
-
-SURROGATE = re.compile(r"[\ud800-\udfff]")
+from lccp_evaluator.sampling.tokenization import SURROGATE
 
 
 def documents(spec: Documents, files: Files, where: str, seed: str) -> Iterator[str]:

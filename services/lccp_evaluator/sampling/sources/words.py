@@ -27,6 +27,8 @@ def telling(texts: Iterable[str]) -> frozenset[str]:
 
 def holds_any(text: str, words: frozenset[str]) -> bool:
     """Whether one of `words` is in `text`; non-ASCII words count anywhere, even within others."""
+    if not words:
+        return False
     folded = text.casefold()
     if any(not word.isascii() and word in folded for word in words):
         return True
