@@ -1,3 +1,5 @@
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,6 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lccp.contract.errors import InvalidInput
-from lccp_evaluator.model import capture
 from lccp_evaluator.model.finite import NotFiniteModel
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.passage import Passage, Reading
@@ -15,24 +16,39 @@ from lccp_evaluator.passes.passage import Passage, Reading
 pytestmark = pytest.mark.slow
 
 STEP_TOKENS = 48
+LENGTHS, PLACES = (70, 110, 160), (0, 20, 45)
 
 
-@pytest.fixture(params=FAMILIES.values(), ids=FAMILIES.keys())
+@pytest.fixture(scope="module", params=FAMILIES.values(), ids=FAMILIES.keys())
 def model(request):
+    """A model that no test changes."""
     model_type, settings = request.param
     return a_model(model_type, **settings)
 
 
-def read_naively(model, passage: Passage) -> Reading:
-    """The same from full logits and full attention weights of the model's own eager attention."""
-    model.set_attn_implementation("eager")
-    with torch.no_grad():
-        output = model(torch.tensor(passage.ids[None]), output_attentions=True)
-    model.set_attn_implementation(capture.NAME)
+@pytest.fixture(scope="module")
+def expected(model) -> list[Reading]:
+    """The grid from full logits and full attention weights of the model's own eager attention."""
+    passages = a_grid()
+    eager = deepcopy(model)
+    eager.set_attn_implementation("eager")
+    read: dict[int, Reading] = {}
+    for length in LENGTHS:
+        numbers = [i for i, passage in enumerate(passages) if len(passage.ids) == length]
+        ids = torch.tensor(np.stack([passages[i].ids for i in numbers]))
+        with torch.no_grad():
+            output = eager(ids, output_attentions=True)
+        for row, number in enumerate(numbers):
+            weights = [layer[row] for layer in output.attentions]
+            read[number] = read_naively(passages[number], output.logits[row], weights)
+    return [read[number] for number in range(len(passages))]
+
+
+def read_naively(passage: Passage, logits, attentions) -> Reading:
     rows = np.arange(*passage.answer) - 1
     targets = passage.ids[rows + 1]
-    log_p = output.logits[0].double().log_softmax(-1).numpy()[rows]
-    weights = [layer[0, :, rows].double() for layer in output.attentions]
+    log_p = logits.double().log_softmax(-1).numpy()[rows]
+    weights = [layer[:, rows].double() for layer in attentions]
     looked_at = np.stack([layer.argmax(-1).numpy() for layer in weights])
     start, stop = passage.needle
     is_copy = (looked_at >= start) & (looked_at < stop) & (passage.ids[looked_at] == targets)
@@ -45,13 +61,13 @@ def read_naively(model, passage: Passage) -> Reading:
     )
 
 
-def a_grid() -> list[Passage]:
-    """One haystack, two needles of different sizes, at three places, cut at three lengths."""
+def a_grid(lengths=LENGTHS, places=PLACES) -> list[Passage]:
+    """One haystack, two needles of different sizes, at some places, cut at some lengths."""
     haystack = np.random.default_rng(0).integers(3, 7, 160)
     question = np.arange(10, 15)
     passages = []
-    for length in (70, 110, 160):
-        for at in (0, 20, 45):
+    for length in lengths:
+        for at in places:
             for size in (6, 9):
                 needle = np.random.default_rng(size).integers(3, 7, size)
                 before, after = haystack[:at], haystack[at : length - 2 * size - len(question)]
@@ -68,18 +84,16 @@ def assert_equal(reading: Reading, expected: Reading) -> None:
 
 
 @pytest.mark.parametrize("way", ["Forked", "Whole"])
-def test_a_grid_reads_as_full_logits_and_eager_attention_do(model, way):
-    passages = a_grid()
+def test_a_grid_reads_as_full_logits_and_eager_attention_do(model, expected, way):
+    readings = Engine(model, way, STEP_TOKENS).read(a_grid())
 
-    readings = Engine(model, way, STEP_TOKENS).read(passages)
-
-    for reading, passage in zip(readings, passages, strict=True):
-        assert_equal(reading, read_naively(model, passage))
+    for reading, naive in zip(readings, expected, strict=True):
+        assert_equal(reading, naive)
     assert any((reading.copied >= 0).any() for reading in readings)
 
 
 def test_a_step_as_small_as_one_token_changes_nothing():
-    passages = a_grid()[:4]
+    passages = a_grid([50], [0, 20])[1:]
     large, small = (Engine(a_model("llama"), "Forked", size).read(passages) for size in (1_000, 1))
 
     for one, other in zip(large, small, strict=True):
@@ -87,9 +101,8 @@ def test_a_step_as_small_as_one_token_changes_nothing():
 
 
 def test_half_precision_reads_as_the_whole_pass_within_its_rounding(model):
-    model.to(torch.bfloat16)
-    passages = a_grid()
-    forked, whole = (Engine(model, way, STEP_TOKENS).read(passages) for way in ("Forked", "Whole"))
+    half, passages = deepcopy(model).to(torch.bfloat16), a_grid([70, 110])
+    forked, whole = (Engine(half, way, STEP_TOKENS).read(passages) for way in ("Forked", "Whole"))
 
     differences = [np.abs(one.nll - other.nll) for one, other in zip(forked, whole, strict=True)]
     scale = np.concatenate([one.nll for one in whole]).mean()
@@ -98,21 +111,21 @@ def test_half_precision_reads_as_the_whole_pass_within_its_rounding(model):
     assert np.mean(agree) > 0.95
 
 
-def test_the_models_own_attention_gives_the_same_likelihoods_without_heads(model):
-    passages = a_grid()
-    expected = [read_naively(model, passage) for passage in passages[:3]]
-    model.set_attn_implementation("eager")
+def test_the_models_own_attention_gives_the_same_likelihoods_without_heads(model, expected):
+    eager = deepcopy(model)
+    eager.set_attn_implementation("eager")
 
-    readings = Engine(model, "Native", STEP_TOKENS).read(passages[:3])
+    readings = Engine(eager, "Native", STEP_TOKENS).read(a_grid()[:3])
 
-    for one, other in zip(readings, expected, strict=True):
+    for one, other in zip(readings, expected[:3], strict=True):
         np.testing.assert_allclose(one.nll, other.nll, atol=2e-5)
         assert one.copied.shape == (0, 0, len(one.nll))
 
 
 def test_heads_are_watched_only_if_asked_for():
-    silent = Engine(a_model("llama"), "Forked", STEP_TOKENS, watches=False).read(a_grid())
-    watched = Engine(a_model("llama"), "Forked", STEP_TOKENS).read(a_grid())
+    passages = a_grid([70])
+    silent = Engine(a_model("llama"), "Forked", STEP_TOKENS, watches=False).read(passages)
+    watched = Engine(a_model("llama"), "Forked", STEP_TOKENS).read(passages)
 
     assert silent[0].copied.shape[0] == 0
     np.testing.assert_array_equal(silent[0].nll, watched[0].nll)
@@ -160,7 +173,8 @@ def a_model_with_more_heads_in_one_layer():
 def test_layers_may_differ_in_heads_where_they_are_not_watched():
     model = a_model_with_more_heads_in_one_layer()
     forked, whole = (
-        Engine(model, way, STEP_TOKENS, watches=False).read(a_grid()) for way in ("Forked", "Whole")
+        Engine(model, way, STEP_TOKENS, watches=False).read(a_grid([70]))
+        for way in ("Forked", "Whole")
     )
 
     for one, other in zip(forked, whole, strict=True):
@@ -274,13 +288,13 @@ class LargestTensor(TorchDispatchMode):
 @pytest.mark.parametrize("way", ["Forked", "Whole"])
 def test_the_largest_tensor_grows_as_the_length_does(model, way):
     largest = {}
-    for length in (1_024, 2_048):
+    for length in (640, 1_280):
         with LargestTensor() as seen:
             Engine(model, way, 256).read([a_passage(length, 8, seed=0)])
         largest[length] = seen.numel
 
-    assert largest[2_048] <= 2.05 * largest[1_024]
-    assert largest[2_048] < 2_048**2 / 2
+    assert largest[1_280] <= 2.05 * largest[640]
+    assert largest[1_280] < 1_280**2 / 2
 
 
 def test_logits_exist_at_the_answer_alone():
@@ -305,6 +319,7 @@ def test_logits_of_a_document_exist_at_a_few_rows_at_a_time(way):
 
 @pytest.mark.parametrize("way", ["Forked", "Whole", "Native"])
 def test_the_number_of_rows_at_a_time_changes_nothing(model, way):
+    model = deepcopy(model)
     if way == "Native":
         model.set_attn_implementation("eager")
     document = Passage(a_passage(60, 5, seed=0).ids, (1, 60))
