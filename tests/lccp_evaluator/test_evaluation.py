@@ -16,7 +16,7 @@ from tiny_models import a_model
 from lccp.contract.errors import Incompatible, InvalidInput
 from lccp.probes.probe import Contexts
 from lccp.store.file import FileStore
-from lccp_evaluator.evaluation import evaluate
+from lccp_evaluator.evaluation import EvaluationFiles, evaluate
 from lccp_evaluator.model.execution import Execution, ExecutionPlan
 from lccp_evaluator.passes.step import Step
 from lccp_evaluator.place import Place
@@ -76,15 +76,21 @@ def test_a_report_names_its_files_and_how_it_was_made(directory: Path, tmp_path:
     assert told[-1].samples == told[-1].total > 0
 
 
+@pytest.fixture(scope="module")
+def asked(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> EvaluationFiles:
+    """What is measured if passes of 64 tokens are asked for."""
+    small = a_subject(directory, execution=Execution(device="cpu", step_tokens=64))
+    return evaluate(small, a_place(tmp_path_factory.mktemp("asked")), ignored)
+
+
 @pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
 def test_passes_are_halved_until_memory_is_enough(
-    error: type[Exception], directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    error: type[Exception],
+    directory: Path,
+    asked: EvaluationFiles,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    folders = [tmp_path / name for name in ("asked", "halved")]
-    for folder in folders:
-        folder.mkdir()
-    small = a_subject(directory, execution=Execution(device="cpu", step_tokens=64))
-    asked = evaluate(small, a_place(folders[0]), ignored)
     inputs = Step.inputs
 
     def of_a_device_for_100_tokens(step: Step, device: torch.device) -> Any:
@@ -93,7 +99,7 @@ def test_passes_are_halved_until_memory_is_enough(
         return inputs(step, device)
 
     monkeypatch.setattr(Step, "inputs", of_a_device_for_100_tokens)
-    halved = evaluate(a_subject(directory), a_place(folders[1]), ignored)
+    halved = evaluate(a_subject(directory), a_place(tmp_path), ignored)
     assert halved.report.execution_plan == asked.report.execution_plan
     assert halved.report.execution_plan["stepTokens"] == 64
     assert halved.files == asked.files

@@ -27,6 +27,7 @@ class World:
     """A checkpoint that is measured repeatedly, haystack by haystack."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        a_checkpoint(folder / "model")
         self.folder = folder
         self.read: list[int] = []
         self.told: list[Done] = []
@@ -65,18 +66,32 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    a_checkpoint(tmp_path / "model")
     return World(tmp_path, monkeypatch)
 
 
-def test_an_interrupted_evaluation_goes_on_where_it_was(world: World) -> None:
+class Whole:
+    """What the checkpoint comes to if nothing interrupts its evaluation."""
+
+    def __init__(self, folder: Path, probes: ProbesSpec) -> None:
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            world = World(folder, monkeypatch)
+            report = world.evaluate("whole", probes=probes)
+        assert isinstance(report, EvaluationReport)
+        self.probes, self.read, self.told = report.probes, world.read, world.told
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    return Whole(tmp_path_factory.mktemp("whole"), few())
+
+
+def test_an_interrupted_evaluation_goes_on_where_it_was(world: World, whole: Whole) -> None:
     assert isinstance(world.evaluate("out", until=0.4), EvaluationFailure)
     assert (len(world.read), len(world.kept("out"))) == (2, 1)
     resumed, read = world.evaluate("out"), len(world.read)
     assert isinstance(resumed, EvaluationReport)
     assert world.kept("out") == []
-    whole = world.evaluate("whole")
-    assert read == len(world.read) - 1
+    assert read == len(whole.read) - 1
     assert resumed.probes == whole.probes
 
 
@@ -138,14 +153,13 @@ def test_what_was_read_of_another_model_is_not_taken(world: World) -> None:
 
 
 @pytest.mark.parametrize("left", [0, 100, -30])
-def test_what_is_damaged_is_read_again(world: World, left: int) -> None:
+def test_what_is_damaged_is_read_again(world: World, whole: Whole, left: int) -> None:
     world.evaluate("out", until=0.4)
     (kept,) = world.kept("out")
     kept.write_bytes(kept.read_bytes()[:left])
     resumed, read = world.evaluate("out"), len(world.read)
     assert isinstance(resumed, EvaluationReport)
-    whole = world.evaluate("whole")
-    assert read == len(world.read)
+    assert read == len(whole.read)
     assert resumed.probes == whole.probes
 
 

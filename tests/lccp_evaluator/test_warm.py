@@ -58,10 +58,17 @@ def warm(tmp_path: Path, command: tuple[str, ...] = warm_stub.COMMAND) -> Iterat
         server.process.wait(30)
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with warm(tmp_path) as made:
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for evaluators of several tests, as it is one for those of several checkpoints."""
+    with warm(tmp_path_factory.mktemp("warm")) as made:
         yield made
+
+
+@pytest.fixture
+def server(shared: Server, tmp_path: Path) -> Server:
+    shared.log = tmp_path / "log"
+    return shared
 
 
 def answer(client: socket.socket) -> bytes:
@@ -121,8 +128,9 @@ def test_the_end_of_one_is_noticed_while_others_run(server: Server) -> None:
     other.close()
 
 
-def test_evaluators_end_with_the_process_that_forked_them(server: Server) -> None:
-    with server.ask("import os, signal; print(os.getpid(), flush=True); signal.pause()"):
+def test_evaluators_end_with_the_process_that_forked_them(tmp_path: Path) -> None:
+    do = "import os, signal; print(os.getpid(), flush=True); signal.pause()"
+    with warm(tmp_path) as server, server.ask(do):
         pid = server.pid()
 
         os.kill(server.process.pid, signal.SIGKILL)

@@ -39,16 +39,32 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a checkpoint at 100 tokens, `first`, and with its reports, `out`."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    checkpoint = at(a_checkpoint(folder / "first"), 100)
+    assert isinstance(a_series(folder / "out").evaluate(checkpoint, no_progress), EvaluationReport)
+    return folder
+
+
+@pytest.fixture
+def copied(evaluated: Path, tmp_path: Path) -> CheckpointDirectory:
+    """A copy of the checkpoint, beside a copy of the reports."""
+    shutil.copytree(evaluated, tmp_path, dirs_exist_ok=True)
+    return at(tmp_path / "first", 100)
+
+
 @pytest.fixture
 def first(tmp_path: Path, out: Path) -> CheckpointDirectory:
-    """A checkpoint at 100 tokens, evaluated."""
+    """A checkpoint at 100 tokens, evaluated where it lies."""
     checkpoint = at(a_checkpoint(tmp_path / "first"), 100)
     assert isinstance(a_series(out).evaluate(checkpoint, no_progress), EvaluationReport)
     return checkpoint
 
 
 def test_checkpoints_answer_the_same_samples_by_the_same_plan(
-    tmp_path: Path, out: Path, first: CheckpointDirectory
+    tmp_path: Path, out: Path, copied: CheckpointDirectory
 ) -> None:
     a_series(out).evaluate(at(a_checkpoint(tmp_path / "b", seed=1), 200), no_progress)
 
@@ -70,18 +86,18 @@ def test_a_later_call_takes_the_report_that_lies_there(
     assert a_series(out).report(first) is not None
 
 
-def test_what_was_left_beside_a_report_is_deleted(out: Path, first: CheckpointDirectory) -> None:
+def test_what_was_left_beside_a_report_is_deleted(out: Path, copied: CheckpointDirectory) -> None:
     folder = a_series(out).folder(100)
     left = folder / "unfinished-0123-0.npz"
     left.write_bytes(b"cut off")
 
-    assert a_series(out).report(first) is not None
+    assert a_series(out).report(copied) is not None
     assert not left.exists()
     assert (folder / "report.json").exists()
 
 
 def test_another_model_replaces_no_report_in_silence(
-    tmp_path: Path, out: Path, first: CheckpointDirectory
+    tmp_path: Path, out: Path, copied: CheckpointDirectory
 ) -> None:
     other = at(a_checkpoint(tmp_path / "other", seed=1), 100)
 
@@ -89,8 +105,8 @@ def test_another_model_replaces_no_report_in_silence(
         a_series(out).report(other)
     with pytest.raises(InvalidInput, match="also of 100 tokens"):
         a_series(out).check_free(other)
-    a_series(out, seed=1).check_free(first)
-    assert a_series(out).report(first) is not None
+    a_series(out, seed=1).check_free(copied)
+    assert a_series(out).report(copied) is not None
 
 
 def test_a_report_that_came_while_another_model_was_measured_stays(
@@ -136,28 +152,29 @@ def test_a_digest_is_computed_once_as_long_as_the_files_stay(
     assert len(computed) == 2
 
 
-def test_other_settings_need_another_folder(out: Path, first: CheckpointDirectory) -> None:
+def test_other_settings_need_another_folder(out: Path, copied: CheckpointDirectory) -> None:
     with pytest.raises(Incompatible, match="other settings of the probes"):
-        a_series(out, seed=1).report(first)
+        a_series(out, seed=1).report(copied)
     with pytest.raises(Incompatible, match="another --source-context"):
-        a_series(out, source_context=256).report(first)
+        a_series(out, source_context=256).report(copied)
     for changed, sentence in (
         ({"context": 512}, "another --context"),
         ({"execution": Execution(dtype="bfloat16")}, "--dtype: the first checkpoint in .*float32"),
     ):
         with pytest.raises(Incompatible, match=sentence):
-            EvaluationSeries(out, SeriesSettings(few(), **changed)).report(first)
+            EvaluationSeries(out, SeriesSettings(few(), **changed)).report(copied)
 
 
 def test_another_tokenizer_needs_another_folder(
-    tmp_path: Path, out: Path, first: CheckpointDirectory
+    tmp_path: Path, out: Path, copied: CheckpointDirectory
 ) -> None:
     other = tmp_path / "tokenizer"
     a_tokenizer("words").save_pretrained(other)
     with pytest.raises(Incompatible, match="with another tokenizer than that of"):
-        EvaluationSeries(out, SeriesSettings(few(), tokenizer=other)).report(first)
+        EvaluationSeries(out, SeriesSettings(few(), tokenizer=other)).report(copied)
     assert (
-        EvaluationSeries(out, SeriesSettings(few(), tokenizer=first.path)).report(first) is not None
+        EvaluationSeries(out, SeriesSettings(few(), tokenizer=copied.path)).report(copied)
+        is not None
     )
 
 

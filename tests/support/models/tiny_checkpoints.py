@@ -1,9 +1,12 @@
 """Tokenizers of the usual kinds, and Hugging Face directories of tiny random models with them."""
 
+import json
+import shutil
 import string
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -92,11 +95,19 @@ def a_checkpoint(
     **settings: Any,
 ) -> Path:
     """The directory of a random model with a context of 512 tokens."""
-    tokenizer = a_tokenizer(kind)
-    model = a_model(model_type, **{"moe_topk": 1, "vocab_size": len(tokenizer)} | settings)
+    made = Path(_made(kind, seed, model_type, json.dumps(settings)).name)
+    shutil.copytree(made, directory, copy_function=shutil.copyfile, dirs_exist_ok=True)
+    return directory
+
+
+@cache
+def _made(kind: str, seed: int, model_type: str, settings: str) -> TemporaryDirectory[str]:
+    tokenizer, folder = a_tokenizer(kind), TemporaryDirectory(ignore_cleanup_errors=True)
+    sizes = {"moe_topk": 1, "vocab_size": len(tokenizer)} | json.loads(settings)
+    model = a_model(model_type, **sizes)
     torch.manual_seed(seed)
     with torch.no_grad():
         model.model.layers[0].self_attn.q_proj.weight.normal_()
-    model.save_pretrained(directory)
-    tokenizer.save_pretrained(directory)
-    return directory
+    model.save_pretrained(folder.name)
+    tokenizer.save_pretrained(folder.name)
+    return folder
