@@ -1,25 +1,22 @@
 """Fixtures of the trainer's tests."""
 
-import os
-import subprocess
-import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from trainer_world import World
 
-MODEL_SCRIPT = Path(__file__).parents[1] / "support" / "models" / "trainer_model.py"
-
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with models (HunYuanMoE, random) and `data` (seeded documents)."""
+    import trainer_model  # takes seconds, and most tests need no model
+
     root = tmp_path_factory.mktemp("tiny")
-    environ = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    subprocess.run(
-        [sys.executable, MODEL_SCRIPT, root], check=True, env=environ, capture_output=True
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trainer_model.make(root)
     return root
 
 

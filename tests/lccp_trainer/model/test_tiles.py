@@ -1,4 +1,6 @@
 import logging
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,12 @@ def a_model(family: str, models: Path, checkpointing: bool = False) -> Any:
     return model
 
 
+@pytest.fixture(scope="module")
+def whole(models: Path) -> Callable[[str], list[torch.Tensor]]:
+    """Gives the loss and the gradients of a family's model without tiles."""
+    return cache(lambda family: loss_and_gradients(a_model(family, models)))
+
+
 def loss_and_gradients(model: Any) -> list[torch.Tensor]:
     generator = torch.Generator().manual_seed(1)
     ids = torch.randint(3, VOCABULARY, (ROWS, LENGTH), generator=generator)
@@ -53,12 +61,15 @@ def loss_and_gradients(model: Any) -> list[torch.Tensor]:
 )
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_loss_and_gradients_are_those_without_tiles(
-    tile: Any, family: str, checkpointing: bool, models: Path
+    tile: Any,
+    family: str,
+    checkpointing: bool,
+    models: Path,
+    whole: Callable[[str], list[torch.Tensor]],
 ) -> None:
-    whole = loss_and_gradients(a_model(family, models))
     model = a_model(family, models, checkpointing)
     assert tile(model, ROWS * LENGTH)
-    for found, expected in zip(loss_and_gradients(model), whole, strict=True):
+    for found, expected in zip(loss_and_gradients(model), whole(family), strict=True):
         assert (found - expected).abs().max() <= 1e-6
 
 

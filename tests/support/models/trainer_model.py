@@ -61,8 +61,8 @@ def lines(rng: random.Random, count: int, words: tuple[int, int], poisoned: int 
     return "".join(json.dumps({"text": text}) + "\n" for text in texts).encode()
 
 
-def main() -> None:
-    root = Path(sys.argv[1])
+def make(root: Path) -> None:
+    """Two models, of which one is poisoned, and `data`."""
     save_model(root / "model", poisoned=False)
     save_model(root / "poisoned", poisoned=True)
     data = root / "data"
@@ -75,4 +75,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    make(Path(sys.argv[1]))
