@@ -96,9 +96,9 @@ def is_given(spec: LCCPRunSpec, path: str) -> bool:
     return found is not None
 
 
-def digest_of(spec: LCCPRunSpec) -> str:
+def digest_of(identity: Mapping[str, Any]) -> str:
     """SHA-256 of the identity as canonical JSON, for display."""
-    return _digest(identity_of(spec))
+    return _digest(identity)
 
 
 def settings_digest(spec: LCCPRunSpec) -> str:

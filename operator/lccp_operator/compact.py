@@ -36,6 +36,19 @@ class Arrangement(SharedValue):
         return self._report.model_copy(update=own)
 
 
+_OWN: Any = {
+    **dict.fromkeys(
+        ("tokens", "step", "checkpoint_digest", "timings", "versions", "execution_plan"), True
+    ),
+    "probes": {
+        "__all__": {
+            "details": True,
+            "samples": True,
+            "signals": {"__all__": {"value", "by_cluster", "interval"}},
+        }
+    },
+}
+"""What is a report's own, in an arrangement that it shares."""
 _ARRANGEMENTS: WeakValueDictionary[bytes, Arrangement] = WeakValueDictionary()
 
 
@@ -78,7 +91,21 @@ class CompactReport:
 
 
 def _arrangement(report: EvaluationReport) -> Arrangement:
-    bare = report.model_copy(
+    common = report.model_dump_json(exclude=_OWN)
+    shapes = [
+        [(kind, len(means)) for kind, means in signal.by_cluster.items()]
+        + [("interval", len(signal.interval or ()))]
+        for signal in report.signals()
+    ]
+    digest = hashlib.sha256(f"{common}{shapes}".encode()).digest()
+    known = _ARRANGEMENTS.get(digest)
+    if known is None:
+        known = _ARRANGEMENTS.setdefault(digest, Arrangement(_without_numbers(report), digest))
+    return known
+
+
+def _without_numbers(report: EvaluationReport) -> EvaluationReport:
+    return report.model_copy(
         update={
             "tokens": 0,
             "step": 0,
@@ -89,8 +116,6 @@ def _arrangement(report: EvaluationReport) -> Arrangement:
             "probes": {name: _bare(probe) for name, probe in report.probes.items()},
         }
     )
-    digest = hashlib.sha256(repr(bare).encode()).digest()
-    return _ARRANGEMENTS.setdefault(digest, Arrangement(bare, digest))
 
 
 def _bare(probe: ProbeReport) -> ProbeReport:

@@ -66,7 +66,19 @@ def changed_settings(report: EvaluationReport) -> EvaluationReport:
     )
 
 
-@pytest.mark.parametrize("change", [changed_score, changed_settings])
+def changed_clusters(report: EvaluationReport) -> EvaluationReport:
+    """The same numbers in the same order: the last haystack's counts as a needle's."""
+    niah = report.probes["niah"]
+    first, *rest = niah.signals
+    *haystacks, moved = first.by_cluster["haystack"]
+    clusters = {"haystack": tuple(haystacks), "needle": (moved, *first.by_cluster["needle"])}
+    update = {"signals": (first.model_copy(update={"by_cluster": clusters}), *rest)}
+    return report.model_copy(
+        update={"probes": report.probes | {"niah": niah.model_copy(update=update)}}
+    )
+
+
+@pytest.mark.parametrize("change", [changed_score, changed_settings, changed_clusters])
 def test_another_report_gives_another_verdict(change: object) -> None:
     assert callable(change)
     before = [CompactReport.of(report) for report in REPORTS]

@@ -31,12 +31,13 @@ class Refusal:
 
 
 def stored_identity(run: LCCPRun, owner: Owner | None = None) -> RunIdentity:
+    identity = identity_of(run.spec)
     return RunIdentity(
         namespace=run.metadata.namespace,
         name=run.metadata.name,
         installation=owner.id if owner is not None else "",
-        digest=digest_of(run.spec),
-        identity=identity_of(run.spec),
+        digest=digest_of(identity),
+        identity=identity,
     )
 
 
@@ -129,13 +130,13 @@ def claims(context: Context) -> list[Intent]:
 
 def _claim_of_store(context: Context) -> list[ClaimIdentity]:
     """The record of the identity; it may replace one without any other objects, or a copy."""
-    wanted, found = stored_identity(context.run, context.owner), context.facts.identity
+    found, metadata, owner = context.facts.identity, context.run.metadata, context.owner
     if found is None:
-        return [ClaimIdentity(wanted)]
-    told, own = ((o.installation, o.namespace, o.name) for o in (found, wanted))
-    if context.identity_problem is None and told == own:
+        return [ClaimIdentity(stored_identity(context.run, owner))]
+    told = (found.installation, found.namespace, found.name)
+    if context.identity_problem is None and told == (owner.id, metadata.namespace, metadata.name):
         return []
-    return [ClaimIdentity(wanted, context.facts.identity_etag)]
+    return [ClaimIdentity(stored_identity(context.run, owner), context.facts.identity_etag)]
 
 
 def foreign_owner(facts: Facts, owner: Owner) -> str | None:

@@ -105,7 +105,7 @@ def identity_of_run(the_run: LCCPRun) -> RunIdentity:
     return RunIdentity(
         namespace=the_run.metadata.namespace,
         name=the_run.metadata.name,
-        digest=digest_of(the_run.spec),
+        digest=digest_of(identity_of(the_run.spec)),
         identity=identity_of(the_run.spec),
     )
 
