@@ -80,17 +80,21 @@ class Connection:
         url = f"{self._host}{path}" + (f"?{urlencode(query)}" if query else "")
         content = None if body is None else to_json(body)
         pool = self._api.rest_client.pool_manager
+        asked = datetime.now(UTC)
         answer = pool.urlopen(method, url, body=content, headers=headers, retries=ONCE, **how)
-        self._compare_clocks(answer.headers.get("Date"))
+        self._compare_clocks(asked, answer.headers.get("Date"))
         return answer
 
-    def _compare_clocks(self, told: str | None) -> None:
+    def _compare_clocks(self, asked: datetime, told: str | None) -> None:
+        """The answer was dated between `asked` and now: a slow one says little about the clocks."""
         try:
-            found = parsedate_to_datetime(told or "").astimezone(UTC) - datetime.now(UTC)
+            dated = parsedate_to_datetime(told or "").astimezone(UTC)
         except ValueError:
             return
-        before = self.clock_behind
-        self.clock_behind = found if abs(found) > CLOCKS_AGREE else timedelta()
+        least, most = dated - datetime.now(UTC), dated - asked
+        found = min(most, max(least, timedelta()))
+        before, agree = self.clock_behind, abs(found) <= CLOCKS_AGREE
+        self.clock_behind = timedelta() if agree else found
         if self.clock_behind and not before:
             logger.warning(
                 "this node's clock differs from the API server's by %.0f s: the API server's is "

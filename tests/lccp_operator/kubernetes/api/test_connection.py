@@ -3,9 +3,11 @@
 import json
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -97,3 +99,16 @@ def test_the_api_servers_time_is_known_by_its_answers(
     asked(connection)
 
     assert connection.clock_behind.total_seconds() == pytest.approx(counts, abs=3)
+
+
+def test_an_answer_that_takes_a_minute_does_not_move_the_clock(
+    settings: client.Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = datetime.now(UTC)
+    clock = iter([sent - timedelta(seconds=30), sent + timedelta(seconds=30)])
+    monkeypatch.setattr(connections, "datetime", SimpleNamespace(now=lambda _: next(clock)))
+    connection = Connection(client.ApiClient(settings))
+
+    asked(connection)
+
+    assert connection.clock_behind == timedelta()
