@@ -106,9 +106,14 @@ class Service:
         ]
         for thread in threads:
             thread.start()
-        while not asked:
+        while not (asked or any(informer.restored for informer in self._informers)):
             time.sleep(TICK_SECONDS)
             self._note_leading()
+        if not asked:
+            logger.error(
+                "the API server was restored from an older snapshot, of which watches report "
+                "nothing: the process exits, is restarted, and reads everything again"
+            )
         self._stop.set()
         self._workers.stop()
         for thread in threads:

@@ -8,9 +8,13 @@ from typing import Any
 import pytest
 import yaml
 from a_cluster import Namespace, run_document
+from api_proxy import ApiProxy, Fault
 from apiserver import ApiServer
-from operator_process import OperatorProcess, installation
+from operator_process import OperatorProcess, installation, wait_for
 from operator_world import EVERY_TOKENS
+
+from lccp.api.labels import RUN
+from lccp_operator.kubernetes import api
 
 pytestmark = pytest.mark.apiserver
 
@@ -52,6 +56,28 @@ def test_a_port_that_is_taken_is_named(
     code, words = start(tmp_path, server, "--port", str(operator.port))
 
     assert (code, words) == (2, f"--port {operator.port} can't be used: Address already in use")
+
+
+@pytest.mark.slow
+def test_an_operator_begins_anew_after_the_api_server_was_restored_from_a_snapshot(
+    proxy: ApiProxy, namespace: Namespace, tmp_path: Path
+) -> None:
+    """Watches from the versions that it knew would report nothing until these are reached again."""
+    settings = installation(tmp_path, namespaces=[namespace.name])
+    kubeconfig = proxy.kubeconfig(tmp_path / "kubeconfig")
+    operator = OperatorProcess(tmp_path, kubeconfig, settings).start().wait_ready()
+    proxy.down = True
+    proxy.requests.clear()
+    pods = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}
+    metadata, spec = {"name": "one", "labels": {RUN: "tiny"}}, {"template": {"spec": pods}}
+    namespace.create_object(api.JOBS, {"metadata": metadata, "spec": spec})
+    wait_for(lambda: proxy.requests, "the watch does not end")
+    snapshot = {"items": [], "metadata": {"resourceVersion": "5"}}
+    proxy.faults.append(Fault("GET", "/jobs?limit=", 200, body=snapshot))
+    proxy.down = False
+    wait_for(lambda: operator.exit_code == 0, "it works on", operator.log)
+
+    assert "restored from an older snapshot" in operator.log.read_text()
 
 
 @pytest.mark.long

@@ -111,6 +111,11 @@ class OperatorProcess:
             self.process.kill()
             self.process.join(10)
 
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self.process.exitcode if self.process is not None else None
+
     def stop(self) -> int | None:
         """SIGTERM; its exit code."""
         assert self.process is not None

@@ -90,6 +90,11 @@ class Cluster:
                 return items, page["metadata"]["resourceVersion"]
             query["continue"] = more
 
+    def version(self, kind: Kind, namespace: str | None = None) -> int:
+        """The version of the newest state; it falls only if etcd is restored from a snapshot."""
+        page = self.call("GET", kind.path(namespace), query={"limit": "1"})
+        return int(page["metadata"]["resourceVersion"])
+
     def list(self, kind: Kind, namespace: str | None = None, **selectors: str) -> list[Object]:
         """All objects that `labelSelector` and `fieldSelector` select."""
         return self.listing(kind, namespace, **selectors)[0]

@@ -9,7 +9,7 @@ import math
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 
 from lccp.api import labels
 from lccp.contract.errors import LccpError
@@ -76,7 +76,9 @@ class Informer:
         self._lost_at = dict.fromkeys(self._scopes, -math.inf)
         """When it lost the connection, by scope; absent while connected."""
         self._newest = 0
-        """Newest version that was seen: an API server that lists an older one was restored."""
+        """Newest version that was seen."""
+        self.restored = False
+        """The API server went back to an older version: its etcd was restored from a snapshot."""
 
     def start(self, stop: threading.Event) -> None:
         """Start following, in threads that end with the process."""
@@ -156,6 +158,8 @@ class Informer:
         while not stop.is_set():
             try:
                 version = self._watched(scope, version or self._listed(scope))
+                if self._cluster.version(self._kind, scope) < int(version):
+                    version = None
             except Gone:
                 version = None
             except Exception as error:
@@ -178,7 +182,10 @@ class Informer:
             self._objects.update(fresh)
             if restored := int(version) < before:
                 self._gone.clear()
-            for written in () if restored else _newer(old, int(version)):
+                self.restored = True
+            known = () if restored else old.values()
+            newer = (d for named in known for d in named.values() if _version(d) > int(version))
+            for written in newer:
                 self._objects[_key(written)].setdefault(written["metadata"]["name"], written)
             self._newest = int(version) if restored else max(self._newest, int(version))
             self._runs = {
@@ -207,12 +214,6 @@ class Informer:
         if event == "DELETED":
             return {_key(document)} if self.remove(document, version) else set()
         return self._put(document)
-
-
-def _newer(objects: Mapping[RunKey, dict[str, Object]], version: int) -> Iterator[Object]:
-    """Objects that this process wrote after the listing of that version."""
-    for named in objects.values():
-        yield from (document for document in named.values() if _version(document) > version)
 
 
 def _key(document: Object) -> RunKey:

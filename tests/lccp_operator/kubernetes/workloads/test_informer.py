@@ -268,6 +268,7 @@ def test_of_an_api_server_restored_from_a_snapshot_only_what_that_holds_is_known
     proxy.down = False
 
     watching.wait_names(key, "one")
+    assert watching.informer.restored
     changed = {"metadata": kept["metadata"] | {"resourceVersion": "6"}, "status": {"active": 1}}
     assert watching.informer.upsert(changed)
     assert not watching.informer.remove(lost)
