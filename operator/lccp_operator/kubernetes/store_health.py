@@ -17,6 +17,8 @@ from lccp_operator.observe import unreachable
 from lccp_operator.observed import Unknown
 
 PROBE_SECONDS = 10.0
+ANSWER_SECONDS = 18.0
+"""How long a check may take: a little more than calls wait for a store that sends nothing."""
 NOTHING = ".health/"
 """A prefix that is empty."""
 
@@ -37,6 +39,8 @@ class StoreHealth:
         self._takes_writes = False
         self._refusal = ""
         """What it refused at the last check; empty: nothing, or it was silent."""
+        self._check: _Check | None = None
+        """The check whose answer is awaited."""
 
     def start(self, stop: threading.Event) -> None:
         """Check every few seconds, until `stop`."""
@@ -52,7 +56,7 @@ class StoreHealth:
         before, refused = self.outage, self._refusal
         self._refusal = ""
         try:
-            self._try()
+            self._answered()
         except LccpError as error:
             if not isinstance(error, StoreUnavailable):
                 self._refusal = str(error)
@@ -80,6 +84,16 @@ class StoreHealth:
             return False
         return True
 
+    def _answered(self) -> None:
+        """Check it, or wait on for an answer that trickles in. Raises what a check does."""
+        self._check = check = self._check or _Check(self._try)
+        if not check.ended.wait(ANSWER_SECONDS):
+            told = f"takes more than {ANSWER_SECONDS:g} s to answer in full"
+            raise StoreUnavailable(f"store {self.store.url} {told}")
+        self._check = None
+        if check.error is not None:
+            raise check.error
+
     def _try(self) -> None:
         if not self._takes_writes:
             probe(self.store)
@@ -89,3 +103,21 @@ class StoreHealth:
     def _follow(self, stop: threading.Event) -> None:
         while not stop.wait(PROBE_SECONDS):
             self.ask()
+
+
+class _Check:
+    """A check in a thread of its own: calls bound the wait for each piece of an answer only."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call = call
+        self.error: Exception | None = None
+        self.ended = threading.Event()
+        threading.Thread(target=self._run, name="check", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            self._call()
+        except Exception as error:
+            self.error = error
+        finally:
+            self.ended.set()

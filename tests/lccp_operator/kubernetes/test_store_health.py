@@ -1,5 +1,6 @@
 """Outages of a store, detected once for all its runs."""
 
+import threading
 from datetime import datetime
 from functools import partial
 
@@ -10,6 +11,7 @@ from lccp.api.conditions import Reason
 from lccp.api.objects.journal import Acceptance, Journal
 from lccp.contract.errors import InvalidInput, LccpError, StoreRefused, StoreUnavailable
 from lccp.store.port import ObjectInfo
+from lccp_operator.kubernetes import store_health
 from lccp_operator.kubernetes.store_health import StoreHealth
 from lccp_operator.records import record_deletion
 
@@ -63,6 +65,35 @@ def test_an_outage_says_since_when_and_what_then() -> None:
     assert (outage.since, outage.reason) == (began, Reason.STORE_UNREACHABLE)
     assert outage.why.startswith("store memory:// does not answer: refused: nothing is started")
     assert outage.watched
+
+
+class Trickling(MemoryStore):
+    """A store whose answers go on and on until it is told `to_end`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.to_end = threading.Event()
+
+    def list(self, prefix: str) -> list[ObjectInfo]:
+        assert self.to_end.wait(20)
+        return super().list(prefix)
+
+
+def test_an_answer_that_trickles_in_is_an_outage_until_it_is_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(store_health, "ANSWER_SECONDS", 0.2)
+    store = Trickling()
+    health = StoreHealth(store, print)
+
+    for _ in range(2):
+        health.ask()
+        assert health.outage is not None
+        assert "takes more than 0.2 s to answer in full: nothing is started" in health.outage.why
+
+    store.to_end.set()
+    health.ask()
+    assert health.outage is None
 
 
 @pytest.mark.parametrize("before", [None, SILENT], ids=["it answered", "it did not"])
