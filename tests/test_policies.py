@@ -7,6 +7,8 @@ import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -24,6 +26,7 @@ FILES_MAX = 12
 """Of a folder, beside its `__init__.py` and `conftest.py`; but for the root."""
 MACHINE_PATH = re.compile(r"/(?:root|home|Users|work|opt/dev)/[\w.]")
 PRIVATE = re.compile(r"_(?!_|replace$|asdict$|fields$)")
+PRIVATE_WORD = re.compile(rf"(?<!\w){PRIVATE.pattern}\w")
 OF_LIBRARIES = {
     "test_ways.py: AttentionMaskInterface._global_mapping",
     "test_experts.py: model[1]._is_autoep_layer",
@@ -55,6 +58,42 @@ PAGES = tracked("docs/contributing/add-*.md")
 
 def modules(*folders: str) -> list[Path]:
     return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+@dataclass(frozen=True)
+class Module:
+    """What the rules ask of a module's text."""
+
+    documented: bool
+    imported: frozenset[str]
+    """Modules that are imported anywhere in it, and names out of them."""
+    classes: tuple[tuple[str, frozenset[str]], ...]
+    """Its classes, each with its bases."""
+    does_something: bool
+    """It defines a function that has a body."""
+
+
+@cache
+def parsed(text: str) -> Module:
+    """Of a text that several rules ask about, parsed once."""
+    tree, functions, imported = ast.parse(text), [], set[str]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            functions.append(node)
+        elif isinstance(node, ast.ImportFrom):
+            imported |= {str(node.module), *(f"{node.module}.{one.name}" for one in node.names)}
+        elif isinstance(node, ast.Import):
+            imported |= {one.name for one in node.names}
+    return Module(
+        bool(ast.get_docstring(tree)),
+        frozenset(imported),
+        tuple(
+            (node.name, frozenset(map(ast.unparse, node.bases)))
+            for node in tree.body
+            if isinstance(node, ast.ClassDef)
+        ),
+        any(len(one.body) > (ast.get_docstring(one) is not None) for one in functions),
+    )
 
 
 def generator() -> ModuleType:
@@ -90,7 +129,7 @@ def test_a_generated_file_is_current(name: str) -> None:
 )
 def test_a_module_says_what_it_is_for_and_is_not_long(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    assert ast.get_docstring(ast.parse(text))
+    assert parsed(text).documented
     assert text.count("\n") <= LINES_MAX
 
 
@@ -100,7 +139,7 @@ def test_a_short_module_that_serves_one_other_stands_in_it() -> None:
     texts = {_dotted(path): path.read_text(encoding="utf-8") for path in paths}
     users: dict[str, set[str]] = {name: set() for name in texts}
     for user, text in texts.items():
-        for name in users.keys() & set(_imported(text)):
+        for name in users.keys() & parsed(text).imported:
             users[name].add(user)
     apart = {
         name: user
@@ -116,15 +155,6 @@ def _dotted(path: Path) -> str:
     return ".".join(parts if parts[0] == "lccp" else parts[1:])
 
 
-def _imported(text: str) -> Iterator[str]:
-    """Modules that are imported anywhere in a module, and names out of them."""
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.ImportFrom):
-            yield from (str(node.module), *(f"{node.module}.{one.name}" for one in node.names))
-        elif isinstance(node, ast.Import):
-            yield from (one.name for one in node.names)
-
-
 def _could_stand_in(name: str, user: str, texts: dict[str, str]) -> bool:
     text = texts[name]
     return (
@@ -138,12 +168,12 @@ def _could_stand_in(name: str, user: str, texts: dict[str, str]) -> bool:
 
 def test_no_two_exceptions_have_one_name() -> None:
     """A traceback names no module."""
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in modules(*PACKAGES)]
-    classes = [node for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
+    texts = (path.read_text(encoding="utf-8") for path in modules(*PACKAGES))
+    classes = [one for text in texts for one in parsed(text).classes]
     raised = {"Exception"}
     for _ in range(3):
-        raised |= {c.name for c in classes if raised & {ast.unparse(base) for base in c.bases}}
-    names = Counter(c.name for c in classes if c.name in raised and c.name[0] != "_")
+        raised |= {name for name, bases in classes if raised & bases}
+    names = Counter(name for name, _ in classes if name in raised and name[0] != "_")
     assert {name for name, count in names.items() if count > 1} == set()
     assert len(names) > 10
 
@@ -180,14 +210,7 @@ def test_every_module_that_does_something_has_tests_in_a_file_of_its_name(
 
 def _does_something(path: Path, text: str) -> bool:
     """It defines a function that has a body; an entry point and a package's head do not count."""
-    if path.stem in ("__init__", "__main__"):
-        return False
-    functions = (
-        node
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    )
-    return any(len(one.body) > (ast.get_docstring(one) is not None) for one in functions)
+    return path.stem not in ("__init__", "__main__") and parsed(text).does_something
 
 
 def _tests_of(path: Path) -> Path:
@@ -206,7 +229,8 @@ def test_no_test_reads_private_state() -> None:
 
 def _private(path: Path) -> Iterator[str]:
     """Private state that a module reads of others: an object's own is its `self`'s alone."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    text = path.read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(text)) if PRIVATE_WORD.search(text) else ():
         match node:
             case ast.Attribute(value, name) if PRIVATE.match(name):
                 of = ast.unparse(value)
@@ -218,7 +242,7 @@ def _private(path: Path) -> Iterator[str]:
                 ours = (one.name for one in names if one.name.startswith("lccp"))
                 yield from filter(_is_private, ours)
             case ast.Call(called, arguments, keywords):
-                if ast.unparse(called).split(".")[-1] in BY_NAME:
+                if getattr(called, "attr", getattr(called, "id", None)) in BY_NAME:
                     given = (*arguments, *(keyword.value for keyword in keywords))
                     texts = (one.value for one in given if isinstance(one, ast.Constant))
                     yield from (t for t in texts if isinstance(t, str) and _is_private(t))
