@@ -39,15 +39,13 @@ class Order:
 
     def _hash(self, value: int, turn: int) -> int:
         mixed = value + 1
-        for key in self._keys[turn]:
+        for key in self._keys:
             mixed = _splitmix(mixed ^ key)
-        return mixed
+        return _splitmix(mixed ^ TURNS[turn])
 
     @cached_property
-    def _keys(self) -> tuple[tuple[int, ...], ...]:
-        """Of each round."""
-        of_seed = tuple(_splitmix(part + 1) for part in self.seed)
-        return tuple((*of_seed, _splitmix(turn + 1)) for turn in range(ROUNDS))
+    def _keys(self) -> tuple[int, ...]:
+        return tuple(_splitmix(part + 1) for part in self.seed)
 
 
 def _splitmix(value: int) -> int:
@@ -56,3 +54,6 @@ def _splitmix(value: int) -> int:
     value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & MASK
     value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & MASK
     return value ^ (value >> 31)
+
+
+TURNS = tuple(_splitmix(turn + 1) for turn in range(ROUNDS))
