@@ -37,6 +37,7 @@ from lccp_evaluator.main import of_suite
 pytestmark = pytest.mark.slow
 
 KEYS = RunKeys("default", "tiny")
+WRITER = "a1-0123abcd"
 REPORT = report(8_192)
 NIAH = {"lengths": [256, 384], "depthsPercent": [0, 100], "haystacks": 3, "needlesPerHaystack": 2}
 WITHOUT_BIO = {"bio": {"enabled": False}, "retrievalHeads": {"source": "Niah"}}
@@ -74,13 +75,12 @@ class World:
 
     def checkpoint(self, tokens, kind="byte pairs", seed=0):
         directory = a_checkpoint(self.folder / f"model-{tokens}", kind, seed)
-        writer = "a1-0123abcd"
-        prefix = KEYS.checkpoint(tokens, writer)
+        prefix = KEYS.checkpoint(tokens, WRITER)
         manifest = Manifest(
             kind="Checkpoint",
             tokens=tokens,
             step=tokens // 4_096,
-            writer=writer,
+            writer=WRITER,
             files=upload_directory(self.store, directory, prefix),
             source_context_length=256,
             target_context_length=512,
@@ -128,6 +128,22 @@ def world(tmp_path):
     return World(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory):
+    """The folder of a world whose checkpoint at 10,000 tokens is evaluated."""
+    world = World(tmp_path_factory.mktemp("evaluated"))
+    world.checkpoint(10_000)
+    assert world.evaluate(10_000) == ExitCode.OK
+    return world.folder
+
+
+@pytest.fixture
+def later(evaluated, tmp_path):
+    """A copy of that world."""
+    shutil.copytree(evaluated, tmp_path, dirs_exist_ok=True)
+    return World(tmp_path)
+
+
 @pytest.mark.long
 def test_a_run_whose_model_lies_in_shards_is_evaluated_so(world):
     world.checkpoint(10_000)
@@ -137,23 +153,19 @@ def test_a_run_whose_model_lies_in_shards_is_evaluated_so(world):
     assert world.report(10_000).execution_plan["shards"] == 2
 
 
-def test_a_checkpoint_gets_a_report_arrays_and_frozen_samples(world):
-    world.checkpoint(10_000)
-
-    assert world.evaluate(10_000) == ExitCode.OK
-
-    report = world.report(10_000)
+def test_a_checkpoint_gets_a_report_arrays_and_frozen_samples(later):
+    report = later.report(10_000)
     assert report.tokens == 10_000
     assert report.step == 2
-    assert f"niah/{report.probes['niah'].samples_digest}" in world.samples()[0]
+    assert f"niah/{report.probes['niah'].samples_digest}" in later.samples()[0]
     ppl, guard = report.signal("niah_ppl"), report.signal("niah_ppl_guard")
     assert (ppl.n, guard.n) == (12, 12)
     assert report.execution_plan["stepTokens"] == 1_024
     assert report.execution_plan["way"] == "Forked"
     assert {"torch", "transformers", "lccp"} <= set(report.versions)
-    progress = objects.read(world.store, KEYS.evaluation_progress(10_000), EvaluationProgress)
+    progress = objects.read(later.store, KEYS.evaluation_progress(10_000), EvaluationProgress)
     assert (progress.done, progress.total) == (28, 28)
-    folder = world.folder / "runs" / KEYS.evaluation(10_000)
+    folder = later.folder / "runs" / KEYS.evaluation(10_000)
     with np.load(folder / "niah.samples.npz", allow_pickle=False) as arrays:
         extension = arrays["nll"][arrays["length"] > 256]
         assert extension.mean() == pytest.approx(np.log(ppl.value))
@@ -179,14 +191,12 @@ def test_fields_of_probes_that_it_does_not_know_are_told_in_the_report(world):
     assert world.report(10_000).unknown_fields == ("evaluation.probes.niah.ofTomorrow",)
 
 
-def test_the_end_of_a_branch_answers_the_runs_samples_under_names_of_its_own(world):
-    world.checkpoint(10_000)
-    assert world.evaluate(10_000) == ExitCode.OK
-    made, samples, own = world.branch(10_000), world.samples(), world.report(10_000)
+def test_the_end_of_a_branch_answers_the_runs_samples_under_names_of_its_own(later):
+    made, samples, own = later.branch(10_000), later.samples(), later.report(10_000)
 
-    assert main.run(world.environ(10_000) | {"LCCP_SUITE": "anneal"}) == ExitCode.OK
+    assert main.run(later.environ(10_000) | {"LCCP_SUITE": "anneal"}) == ExitCode.OK
 
-    report = objects.read(world.store, KEYS.report(10_000, "anneal"), EvaluationReport)
+    report = objects.read(later.store, KEYS.report(10_000, "anneal"), EvaluationReport)
     assert (report.suite, report.tokens) == ("anneal", 10_000)
     assert report.checkpoint_digest == made.digest
     assert {one.name for one in report.signals()} >= {
@@ -196,24 +206,22 @@ def test_the_end_of_a_branch_answers_the_runs_samples_under_names_of_its_own(wor
     assert all(one.name.startswith("anneal/") for one in report.signals())
     assert {one.role for one in report.signals()} == {Role.SHOWN}
     assert report.signal("anneal/niah_ppl").value != own.signal("niah_ppl").value
-    assert world.samples() == samples
-    assert world.report(10_000) == own
+    assert later.samples() == samples
+    assert later.report(10_000) == own
 
 
-def test_evaluated_again_a_checkpoint_gives_the_same_bytes_but_for_timings(world):
-    world.checkpoint(10_000)
-    world.evaluate(10_000)
-    first = json.loads(world.store.get(KEYS.report(10_000)))
+def test_evaluated_again_a_checkpoint_gives_the_same_bytes_but_for_timings(later):
+    first = json.loads(later.store.get(KEYS.report(10_000)))
     heads = f"{KEYS.evaluation(10_000)}retrieval_heads.npz"
-    arrays = world.store.get(heads)
-    world.store.delete(KEYS.report(10_000))
+    arrays = later.store.get(heads)
+    later.store.delete(KEYS.report(10_000))
 
-    world.evaluate(10_000)
+    later.evaluate(10_000)
 
-    second = json.loads(world.store.get(KEYS.report(10_000)))
+    second = json.loads(later.store.get(KEYS.report(10_000)))
     assert first.pop("timings").keys() == second.pop("timings").keys()
     assert first == second
-    assert world.store.get(heads) == arrays
+    assert later.store.get(heads) == arrays
 
 
 @pytest.mark.long
@@ -245,43 +253,37 @@ def forked(environ):
         return b"".join(iter(lambda: client.recv(64), b""))
 
 
-def test_a_checkpoint_with_a_report_is_left_alone(world):
-    folder = world.checkpoint(10_000)
-    world.evaluate(10_000)
-    before = world.store.stat(KEYS.report(10_000))
-    shutil.rmtree(folder)
+def test_a_checkpoint_with_a_report_is_left_alone(later):
+    before = later.store.stat(KEYS.report(10_000))
+    shutil.rmtree(later.folder / "runs" / KEYS.checkpoint(10_000, WRITER))
 
-    assert world.evaluate(10_000) == ExitCode.OK
-    assert world.store.stat(KEYS.report(10_000)) == before
+    assert later.evaluate(10_000) == ExitCode.OK
+    assert later.store.stat(KEYS.report(10_000)) == before
 
 
-def test_what_was_left_beside_a_report_is_deleted(world):
-    world.checkpoint(10_000)
-    world.evaluate(10_000)
+def test_what_was_left_beside_a_report_is_deleted(later):
     left = f"{KEYS.evaluation(10_000)}unfinished-0123-0.npz"
-    world.store.put(left, b"cut off")
+    later.store.put(left, b"cut off")
 
-    assert world.evaluate(10_000) == ExitCode.OK
-    assert world.store.stat(left) is None
-    assert world.store.stat(KEYS.report(10_000))
+    assert later.evaluate(10_000) == ExitCode.OK
+    assert later.store.stat(left) is None
+    assert later.store.stat(KEYS.report(10_000))
 
 
-def test_later_checkpoints_answer_the_same_samples_by_the_first_ones_plan(world):
-    world.checkpoint(10_000)
-    world.checkpoint(20_000, seed=1)
-    world.evaluate(10_000)
-    first = world.report(10_000)
+def test_later_checkpoints_answer_the_same_samples_by_the_first_ones_plan(later):
+    later.checkpoint(20_000, seed=1)
+    first = later.report(10_000)
     plan = first.execution_plan | {"stepTokens": 100}
     objects.write(
-        world.store, KEYS.report(10_000), first.model_copy(update={"execution_plan": plan})
+        later.store, KEYS.report(10_000), first.model_copy(update={"execution_plan": plan})
     )
 
-    world.evaluate(20_000)
+    later.evaluate(20_000)
 
-    second = world.report(20_000)
+    second = later.report(20_000)
     assert second.execution_plan == plan
     assert second.probes["niah"].samples_digest == first.probes["niah"].samples_digest
-    assert len(world.samples()) == 1
+    assert len(later.samples()) == 1
     assert second.checkpoint_digest != first.checkpoint_digest
     assert second.signal("niah_ppl_guard").value != first.signal("niah_ppl_guard").value
 
@@ -362,13 +364,11 @@ def test_wrong_input_is_recorded_in_one_sentence_and_never_retried(world, fault,
     assert not world.store.stat(KEYS.report(10_000))
 
 
-def test_a_run_whose_tokenizer_changes_is_refused(world):
-    world.checkpoint(10_000)
-    world.checkpoint(20_000, kind="words")
-    world.evaluate(10_000)
+def test_a_run_whose_tokenizer_changes_is_refused(later):
+    later.checkpoint(20_000, kind="words")
 
-    assert world.evaluate(20_000) == ExitCode.CONFIGURATION
-    assert "another tokenizer than the checkpoint's" in world.failure(20_000).message
+    assert later.evaluate(20_000) == ExitCode.CONFIGURATION
+    assert "another tokenizer than the checkpoint's" in later.failure(20_000).message
 
 
 def test_a_length_beyond_the_models_own_context_is_refused(world):

@@ -23,7 +23,7 @@ from lccp_evaluator.passes.ways import choose
 from lccp_evaluator.spread import shards
 from lccp_evaluator.spread.placing import placing
 
-PASSAGES = [a_passage(120, 9, 1), a_passage(90, 5, 2)]
+PASSAGES = [a_passage(80, 9, 1), a_passage(60, 5, 2)]
 TWO = ["pretend:0", "pretend:1"]
 
 
