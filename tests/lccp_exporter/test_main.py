@@ -113,27 +113,53 @@ def test_sigterm_ends_the_process_with_zero(store: FileStore) -> None:
         assert process.wait(timeout=20) == 0
 
 
+WRONG: list[tuple[list[str], dict[str, str], str]] = [
+    ([], {}, "lccp-exporter: no store to export: give --store URL or --stores FILE\n"),
+    (["--stores", "nowhere.yaml"], {}, "lccp-exporter: nowhere.yaml: can't be read"),
+    (["--store", "file://x", "--port", "70000"], {}, "lccp-exporter: configuration: port"),
+    (["--store", "file://x"], {"LCCP_EXPORTER_PORT": "many"}, "Invalid value for '--port'"),
+    (["--store", "file://x", "--log-level", "loud"], {}, "lccp-exporter: log level: must be"),
+]
+EACH_IN_A_PROCESS = """
+import json, os, runpy, sys
+import lccp_exporter.main
+for arguments, environ, said in json.load(sys.stdin):
+    child = os.fork()
+    if not child:
+        os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT), 2)
+        os.environ.update(environ)
+        sys.argv[1:] = arguments
+        runpy.run_module("lccp_exporter", run_name="__main__")
+        sys.exit()
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+"""Starts the exporter with each configuration, forked from one process that has imported it."""
+
+
+@pytest.fixture(scope="module")
+def ends(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, str]]:
+    """The exit code of each wrong configuration, and what it says on standard error."""
+    folder = tmp_path_factory.mktemp("said")
+    said = [folder / str(number) for number in range(len(WRONG))]
+    asked = [
+        (arguments, environ, str(path))
+        for (arguments, environ, _), path in zip(WRONG, said, strict=True)
+    ]
+    command = [sys.executable, "-c", EACH_IN_A_PROCESS]
+    done = subprocess.run(
+        command, input=json.dumps(asked), stdout=subprocess.PIPE, text=True, timeout=60, check=True
+    )
+    codes = map(int, done.stdout.split())
+    return [(code, path.read_text()) for code, path in zip(codes, said, strict=True)]
+
+
 @pytest.mark.parametrize(
-    ("arguments", "environ", "sentence"),
-    [
-        ([], {}, "lccp-exporter: no store to export: give --store URL or --stores FILE\n"),
-        (["--stores", "nowhere.yaml"], {}, "lccp-exporter: nowhere.yaml: can't be read"),
-        (["--store", "file://x", "--port", "70000"], {}, "lccp-exporter: configuration: port"),
-        (["--store", "file://x"], {"LCCP_EXPORTER_PORT": "many"}, "Invalid value for '--port'"),
-        (["--store", "file://x", "--log-level", "loud"], {}, "lccp-exporter: log level: must be"),
-    ],
+    ("number", "sentence"), [(number, sentence) for number, (*_, sentence) in enumerate(WRONG)]
 )
 def test_a_wrong_configuration_is_one_sentence(
-    arguments: list[str], environ: dict[str, str], sentence: str
+    ends: list[tuple[int, str]], number: int, sentence: str
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "lccp_exporter", *arguments],
-        env=os.environ | environ,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert sentence in done.stderr
-    assert "Traceback" not in done.stderr
+    code, said = ends[number]
+    assert code == 2
+    assert sentence in said
+    assert "Traceback" not in said

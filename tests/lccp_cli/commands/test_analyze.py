@@ -108,14 +108,6 @@ def test_the_budget_may_lie_within_the_step_of_the_newest_checkpoint(
     assert lccp("analyze", stored, "--budget", budget).exit_code == 0
 
 
-def test_power_goes_by_the_noise_of_the_run(lccp: Lccp, stored: Path) -> None:
-    result = lccp("analyze", stored, "--power")
-    assert result.exit_code == 0
-    assert result.output.startswith("NIAH-PPL jitters by ")
-    assert "checkpoints   haystacks   needles   within 4 T" in result.output
-    assert "plateaus within four horizons" in result.output.splitlines()[-1]
-
-
 def young(root: Path) -> Path:
     """Five reports, by which the run is not trained for a horizon of its budget."""
     folder = a_folder(root)
@@ -132,12 +124,17 @@ def test_power_goes_by_the_checkpoints_until_the_budget(lccp: Lccp, tmp_path: Pa
     assert own[:3] == [str(4_000_000 // every), str(a_run.HAYSTACKS), str(a_run.NEEDLES)]
 
 
-def test_power_as_json_holds_the_runs_own_noise(lccp: Lccp, stored: Path) -> None:
+def test_power_goes_by_the_noise_of_the_run_in_a_table_and_as_json(
+    lccp: Lccp, stored: Path
+) -> None:
     printed = json.loads(lccp("analyze", stored, "--power", "--json").stdout)
-    told = lccp("analyze", stored, "--power").output
+    result = lccp("analyze", stored, "--power")
     (niah,) = printed["signals"]
-    assert told.startswith(f"NIAH-PPL jitters by {niah['jitter']:.2g} minGain")
-    assert told.endswith(f"{niah['advice']}\n")
+    assert result.exit_code == 0
+    assert result.output.startswith(f"NIAH-PPL jitters by {niah['jitter']:.2g} minGain")
+    assert "checkpoints   haystacks   needles   within 4 T" in result.output
+    assert "plateaus within four horizons" in result.output.splitlines()[-1]
+    assert result.output.endswith(f"{niah['advice']}\n")
 
 
 def test_power_is_not_told_where_nothing_can_be_saturated(lccp: Lccp, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", OPERATIONS)
 def test_every_answer_is_what_the_document_says(fuzzed: Any, path: str) -> None:
-    @settings(max_examples=80, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=40, deadline=None, derandomize=True, database=None)
     @given(case=fuzzed[path]["GET"].as_strategy(), exists=st.booleans())
     def asked(case: Any, exists: bool) -> None:
         if exists and "namespace" in case.path_parameters:
