@@ -127,8 +127,8 @@ def _behind(queue: str, seen: Seen) -> str:
 def _is_let_in(job: Object, queue: str) -> bool:
     if job["metadata"].get("labels", {}).get(QUEUE_LABEL) != queue or job["spec"].get("suspend"):
         return False
-    ends = {c["type"] for c in job.get("status", {}).get("conditions", ()) if c["status"] == "True"}
-    return not ends & {"Complete", "Failed"}
+    status = job.get("status", {})
+    return not any(condition_of(status, e).get("status") == "True" for e in ("Complete", "Failed"))
 
 
 def _of_creation(job: Object, seen: Seen) -> Iterator[Trouble]:
@@ -158,12 +158,19 @@ def _of_silence(job: Object, pods: Collection[Object], now: datetime) -> Iterato
     if not pods and "deletionTimestamp" not in meta and _is_long_ago(began, now):
         yield _trouble(Reason.STARTING, _without_pods(job))
     for pod in filter(is_pending, pods):
-        made = pod["metadata"]["creationTimestamp"]
-        if not condition_of(pod["status"], "PodScheduled") and _is_long_ago(made, now):
+        if _waits_for_a_component(pod, now):
             yield _trouble(Reason.STARTING, _not_taken_up(pod))
         for container in pod["status"].get("initContainerStatuses", ()):
             if "running" in container.get("state", {}):
                 yield _trouble(Reason.STARTING, f"init container {container['name']} runs")
+
+
+def _waits_for_a_component(pod: Object, now: datetime) -> bool:
+    """For long, neither its scheduler nor the kubelet of its node has begun with it."""
+    told = condition_of(pod["status"], "PodScheduled")
+    since = told.get("lastTransitionTime") or pod["metadata"]["creationTimestamp"]
+    taken_up = told.get("status") == "False" or "startTime" in pod["status"]
+    return not taken_up and _is_long_ago(since, now)
 
 
 def _without_pods(job: Object) -> str:
@@ -216,8 +223,7 @@ def _of_kubelet(pod: Object, seen: Seen) -> Iterator[Trouble]:
 
 def _is_ready_to_start(pod: Object) -> bool:
     """Its volumes are mounted and its network is up: older events no longer count."""
-    ready = condition_of(pod["status"], "PodReadyToStartContainers")
-    return bool(ready.get("status") == "True")
+    return bool(condition_of(pod["status"], "PodReadyToStartContainers").get("status") == "True")
 
 
 def _last_seen(event: Object) -> str:

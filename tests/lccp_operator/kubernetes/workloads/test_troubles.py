@@ -337,8 +337,22 @@ def test_a_pod_that_nobody_takes_up_is_told_after_a_while(spec: Object, message:
 
     assert found == Trouble(Reason.STARTING, message)
     assert trouble_of(a_job(), (pod,), Seen((), (pod,)), NOW) is None
-    scheduled = a_pod("Pending", **SCHEDULED)
-    assert trouble_of(a_job(), (scheduled,), Seen((), (scheduled,)), LATER) is None
+    taken_up = a_pod("Pending", **SCHEDULED, startTime=NOW.isoformat())
+    assert trouble_of(a_job(), (taken_up,), Seen((), (taken_up,)), LATER) is None
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(14, False), (16, True)])
+def test_a_scheduled_pod_that_its_kubelet_does_not_take_up_is_told_after_a_while(
+    seconds: int, told: bool
+) -> None:
+    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": LATER.isoformat()}
+    pod = a_pod("Pending", conditions=[scheduled]) | {"spec": {"nodeName": "n9"}}
+    later = LATER + timedelta(seconds=seconds)
+
+    found = trouble_of(a_job(), (pod,), Seen((), (pod,)), later)
+
+    message = "pod j-0 is assigned to node n9, which has not picked it up"
+    assert found == (Trouble(Reason.STARTING, message) if told else None)
 
 
 def test_a_job_that_no_controller_takes_up_is_told_after_a_while() -> None:
