@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -39,18 +40,23 @@ def bands(report):
     return {signal.band for signal in report.probes["niah"].signals}
 
 
-def test_a_directory_is_measured_without_a_run(tmp_path):
-    model = a_checkpoint(tmp_path / "model")
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """A folder with a model, measured into `out`; its report, and what was told of progress."""
+    folder = tmp_path_factory.mktemp("first")
+    return folder, *evaluate(a_checkpoint(folder / "model"), folder / "out")
 
-    report, told = evaluate(model, tmp_path / "out")
+
+def test_a_directory_is_measured_without_a_run(first):
+    folder, report, told = first
 
     assert told[0] == (0, 20)
     assert told[-1] == (20, 20)
     assert bands(report) == {"guard", "extension"}
     assert report == EvaluationReport.from_json(
-        (tmp_path / "out" / EVALUATION / "report.json").read_bytes(), "report.json"
+        (folder / "out" / EVALUATION / "report.json").read_bytes(), "report.json"
     )
-    assert {path.name for path in (tmp_path / "out" / EVALUATION).iterdir()} >= {
+    assert {path.name for path in (folder / "out" / EVALUATION).iterdir()} >= {
         "report.json",
         "niah.npz",
         "niah.samples.npz",
@@ -60,13 +66,12 @@ def test_a_directory_is_measured_without_a_run(tmp_path):
     }
 
 
-def test_the_report_says_what_full_logits_say(tmp_path):
-    directory = a_checkpoint(tmp_path / "model")
-    evaluate(directory, tmp_path / "out")
-    path = next((tmp_path / "out" / "samples" / "niah").iterdir())
+def test_the_report_says_what_full_logits_say(first):
+    folder, *_ = first
+    path = next((folder / "out" / "samples" / "niah").iterdir())
     frozen = FrozenSamples.from_bytes(path.read_bytes(), "samples")
-    model = AutoModelForCausalLM.from_pretrained(directory, attn_implementation="eager")
-    arrays = tmp_path / "out" / EVALUATION / "niah.samples.npz"
+    model = AutoModelForCausalLM.from_pretrained(folder / "model", attn_implementation="eager")
+    arrays = folder / "out" / EVALUATION / "niah.samples.npz"
     found = np.load(arrays, allow_pickle=False)["nll"]
 
     full = [sample for sample in frozen.samples if sample.role == FULL]
@@ -79,12 +84,13 @@ def test_the_report_says_what_full_logits_say(tmp_path):
         assert nll == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_second_model_answers_the_samples_of_the_first(tmp_path):
-    first, _ = evaluate(a_checkpoint(tmp_path / "a"), tmp_path / "out")
+def test_a_second_model_answers_the_samples_of_the_first(first, tmp_path):
+    folder, report, _ = first
+    shutil.copytree(folder / "out", tmp_path / "out")
     second, _ = evaluate(a_checkpoint(tmp_path / "b", seed=1), tmp_path / "out", tokens=1)
 
-    assert first.probes["niah"].samples_digest == second.probes["niah"].samples_digest
-    assert first.checkpoint_digest != second.checkpoint_digest
+    assert report.probes["niah"].samples_digest == second.probes["niah"].samples_digest
+    assert report.checkpoint_digest != second.checkpoint_digest
     assert len(list((tmp_path / "out" / "samples" / "niah").iterdir())) == 1
 
 
