@@ -264,7 +264,8 @@ def test_of_an_api_server_restored_from_a_snapshot_only_what_that_holds_is_known
     wait_for(lambda: proxy.requests, "the watch does not end")
     snapshot = {"items": [kept], "metadata": {"resourceVersion": version}}
     proxy.faults.append(Fault("GET", "limit=", 200, body=snapshot))
-    proxy.faults.append(Fault("GET", "watch=", 200, seconds=60))
+    bookmark = {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "6"}}}
+    proxy.faults.append(Fault("GET", "watch=", 200, seconds=60, body=bookmark))
     proxy.down = False
 
     watching.wait_names(key, "one")
