@@ -5,6 +5,7 @@ It runs in a separate process, because the registry is frozen once the manifest 
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -152,7 +153,9 @@ def seen(folder: Path) -> dict[str, bool]:
     labels = {"namespace": "default", "run": "tiny"}
     document = a_run.manifest(evaluation={"probes": {"colour": {"shades": 5}}})
     asked = LCCPRun.parse(document, "manifest").spec.evaluation.probes.asked()
-    page = render(RunData.from_store(store, a_run.KEYS))
+    data = RunData.from_store(store, a_run.KEYS)
+    alone = [r.model_copy(update={"probes": {"colour": r.probes["colour"]}}) for r in data.reports]
+    page = render(replace(data, reports=tuple(alone)))
     return {
         "manifest": asked["colour"] == ColourSettings(shades=5),
         "crd": "colour" in spec["evaluation"]["properties"]["probes"]["properties"],
