@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -59,10 +60,19 @@ def manifest(workplace: Path) -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture(scope="session")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a finished run, of which every test gets a copy: it is faster to copy than to
+    write."""
+    folder = tmp_path_factory.mktemp("original") / "runs"
+    a_run.put(FileStore(folder), a_run.finished())
+    return folder
+
+
 @pytest.fixture
-def stored(tmp_path: Path) -> Path:
+def stored(tmp_path: Path, original: Path) -> Path:
     """A finished run's folder."""
-    a_run.put(FileStore(tmp_path / "runs"), a_run.finished())
+    shutil.copytree(original, tmp_path / "runs")
     return tmp_path / "runs" / "default" / "tiny"
 
 
