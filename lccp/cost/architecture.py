@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 from lccp.contract.errors import InvalidInput
@@ -108,17 +109,17 @@ class Architecture:
     def layers(self) -> int:
         return len(self.feed_forward)
 
-    @property
+    @cached_property
     def parameters(self) -> int:
         """All parameters; tied embeddings count once."""
         return self._parameters([layer.experts for layer in self.feed_forward])
 
-    @property
+    @cached_property
     def active_parameters(self) -> int:
         """Parameters used by one token: of the routed experts, those that are chosen."""
         return self._parameters([layer.chosen for layer in self.feed_forward])
 
-    @property
+    @cached_property
     def routed_parameters(self) -> int:
         """Parameters of all routed experts, which expert parallelism spreads."""
         hidden = self.hidden_size

@@ -217,21 +217,21 @@ def activation_bytes(model: Architecture, training: TrainingSettings) -> int:
     weight.
     """
     size, tokens = training.element_bytes, training.own_tokens
-    layers = [_layer_bytes(model, number, training) for number in range(model.layers)]
-    kept = sum(layers)
+    layers = {block: _layer_bytes(model, block, training) for block in set(model.feed_forward)}
+    kept = sum(layers[block] for block in model.feed_forward)
     if training.activation_checkpointing:
-        kept = tokens * model.layers * model.hidden_size * size + max(layers)
+        kept = tokens * model.layers * model.hidden_size * size + max(layers.values())
     logits = 2 * FP32_BYTES * min(CHUNK_LOGITS, tokens * model.vocabulary_size)
     weight = (FP32_BYTES + size) * model.vocabulary_size * model.hidden_size
     return kept + tokens * model.hidden_size * size + logits + weight
 
 
-def _layer_bytes(model: Architecture, number: int, training: TrainingSettings) -> int:
+def _layer_bytes(model: Architecture, block: FeedForward, training: TrainingSettings) -> int:
     """Of each token: both norms (input in FP32, normalized, scaled), queries, keys, values, the
     heads' output before and after joining; of each expert or dense block gate, up, activated gate
     and product; and the inputs and outputs of routed experts. Where activations are computed
     again, only a tile of the dense block and of routed experts counts."""
-    heads, block = model.attention, model.feed_forward[number]
+    heads = model.attention
     size, tokens = training.element_bytes, training.own_tokens
     norms = 2 * model.hidden_size * (FP32_BYTES + 2 * size)
     attention = int(3 * heads.width) + heads.cached + heads.latent_size
