@@ -93,7 +93,8 @@ REMEDIES = {
     Reason.UNKNOWN_QUEUE: "name a LocalQueue of this namespace, or none",
     Reason.HELD_BACK: "undo that change, or delete the Job; what is due is then created",
     Reason.UNSCHEDULABLE: "free or add nodes, or lower {pods}.resources and relax {pods}.placement",
-    Reason.QUOTA_EXCEEDED: "raise the namespace's quota, or lower {pods}.resources",
+    Reason.QUOTA_EXCEEDED: "raise the namespace's quota or end what fills it; if it limits CPU, "
+    "memory or devices, lowering {pods}.resources helps too",
     Reason.POD_REJECTED: "correct the policy of this cluster that it names, create what it misses, "
     "or change {pods}",
     Reason.MISSING_SECRET: "create it in this namespace; the pods then start by themselves",
