@@ -61,8 +61,8 @@ def _is_of_another_object(context: Context, status: LCCPRunStatus) -> bool:
     accepted = context.journal.accepted
     if accepted is None or accepted.run_uid == context.run.metadata.uid:
         return False
-    made = (state for state in context.workloads.values() if not state.deleting)
-    return any(made) or status.start_time not in (None, accepted.at)
+    works = (state.live and not state.deleting for state in context.workloads.values())
+    return any(works) or status.start_time not in (None, accepted.at)
 
 
 def _missing_checkpoint(status: LCCPRunStatus, facts: Facts) -> str | None:

@@ -169,8 +169,9 @@ class RunLife(RuleBasedStateMachine):
         self.known = set(self.world.facts.checkpoints)
 
     @invariant()
-    def a_stop_is_recorded_before_the_trainer_hears_of_it(self) -> None:
-        asked = {a.number for a in self.world.journal.attempts if a.drain_asked_at is not None}
+    def a_stop_or_an_end_is_recorded_before_the_trainer_hears_of_it(self) -> None:
+        attempts = self.world.journal.attempts
+        asked = {a.number for a in attempts if a.drain_asked_at or a.ended_at is not None}
         assert self.world.facts.drains <= asked
 
     @rule()

@@ -33,6 +33,7 @@ def intents(context: Context) -> list[Intent]:
     """The intents that make the workloads match the journal."""
     return [
         *_deletions(context),
+        *_of_lost_attempt(context),
         *_of_open_attempt(context),
         *_stop_told(context),
         *_state_told(context),
@@ -49,6 +50,20 @@ def _deletions(context: Context) -> list[Intent]:
         and (current is None or workload.attempt != current.number)
         and (state.live or workload.attempt <= newest - ATTEMPTS_KEPT)
     ]
+
+
+def _of_lost_attempt(context: Context) -> list[Intent]:
+    """A request to drain, to an attempt that ended without its trainer's word.
+
+    A process of it may be left that neither the API server nor anybody else shows, and would train
+    on beside the next attempt. Only the newest attempt's requests are known: the next one gets its
+    own after this.
+    """
+    number, known = max(context.facts.controls.items(), default=(0, Control()))
+    over = {attempt.number for attempt in context.journal.attempts if attempt.ended_at is not None}
+    if number not in over or number in context.facts.ends or known.request == "Drain":
+        return []
+    return [WriteControl(number, known.model_copy(update={"request": "Drain"}))]
 
 
 def _of_open_attempt(context: Context) -> list[Intent]:

@@ -26,6 +26,8 @@ from operator_world import (
 from lccp.api.causes import Cause
 from lccp.api.conditions import ConditionType
 from lccp.api.exits import ExitCode
+from lccp.api.objects.journal import Control
+from lccp.store import objects
 from lccp.store.keys import writer_name
 from lccp_operator.intents import (
     ApplyWorkload,
@@ -72,6 +74,33 @@ def test_a_gang_of_an_ended_attempt_that_comes_back_is_deleted() -> None:
 
     assert DeleteWorkload(Training(1)) in decided.intents
     assert DeleteWorkload(Training(2)) not in decided.intents
+
+
+def test_a_trainer_that_nobody_sees_is_told_to_end_before_the_next_attempt_begins() -> (
+    None
+):
+    world = a_training_world()
+    del world.workers[Training(1)]
+
+    decided = world.reconcile()
+
+    told = [intent for intent in decided.intents if isinstance(intent, WriteControl)]
+    assert [(one.attempt, one.control.request) for one in told] == [(1, "Drain"), (2, None)]
+    assert told[0].control.settings == told[1].control.settings
+    assert world.journal.attempts[0].cause is Cause.LOST
+    assert gangs(decided) == [Training(2)]
+    stored = objects.read(world.store, KEYS.control(1), Control)
+    assert stored == told[0].control
+
+
+def test_a_trainer_that_told_its_end_is_told_nothing_more() -> None:
+    world = a_training_world()
+    world.end_training(ExitCode.TERMINATED)
+
+    decided = world.reconcile()
+
+    told = [intent for intent in decided.intents if isinstance(intent, WriteControl)]
+    assert [one.attempt for one in told] == [2]
 
 
 def test_the_workloads_of_the_last_two_ended_attempts_stay_for_their_logs() -> None:
