@@ -76,17 +76,15 @@ class Informer:
         self._lost_at = dict.fromkeys(self._scopes, -math.inf)
         """When it lost the connection, by scope; absent while connected."""
         self._newest = 0
-        """Newest version that was seen."""
+        """Newest version that was seen, of an object, a deletion or a bookmark."""
         self.restored = False
         """The API server went back to an older version: its etcd was restored from a snapshot."""
 
     def start(self, stop: threading.Event) -> None:
         """Start following, in threads that end with the process."""
         for scope in self._scopes:
-            name = f"informer-{self._kind.plural}-{scope or 'all'}"
-            threading.Thread(
-                target=self._follow, args=(scope, stop), name=name, daemon=True
-            ).start()
+            name, given = f"informer-{self._kind.plural}-{scope or 'all'}", (scope, stop)
+            threading.Thread(target=self._follow, args=given, name=name, daemon=True).start()
 
     @property
     def synced(self) -> bool:
@@ -204,6 +202,8 @@ class Informer:
         for event in self._cluster.watch(self._kind, scope, version, labelSelector=labels.RUN):
             document = event["object"]
             version = document["metadata"]["resourceVersion"]
+            with self._lock:
+                self._newest = max(self._newest, int(version))
             if event["type"] != "BOOKMARK":
                 for key in self._followed(document, event["type"], int(version)):
                     self._on_change(key)

@@ -273,3 +273,19 @@ def test_of_an_api_server_restored_from_a_snapshot_only_what_that_holds_is_known
     changed = {"metadata": kept["metadata"] | {"resourceVersion": "6"}, "status": {"active": 1}}
     assert watching.informer.upsert(changed)
     assert not watching.informer.remove(lost)
+
+
+@pytest.mark.parametrize("event", ["BOOKMARK", "DELETED"])
+def test_versions_that_a_restored_api_server_lacks_are_known_by_bookmarks_and_deletions_too(
+    proxied: Cluster, namespace: Namespace, proxy: ApiProxy, event: str
+) -> None:
+    """On a quiet cluster nothing else tells of them: a watch of runs that began there is blind."""
+    gone = a_job(namespace, "one")
+    gone["metadata"]["resourceVersion"] = "999999999"
+    proxy.faults.append(Fault("GET", "watch=", 200, body={"type": event, "object": gone}))
+    stop, watching = threading.Event(), Watching(proxied, namespace.name)
+
+    watching.informer.start(stop)
+
+    wait_for(lambda: watching.informer.restored, "it is not noticed", seconds=10)
+    stop.set()
