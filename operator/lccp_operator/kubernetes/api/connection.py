@@ -30,7 +30,9 @@ TOKEN_SECONDS = 10.0
 ONCE = urllib3.Retry(False)
 
 CLOCKS_AGREE = timedelta(seconds=5)
-"""Difference of two clocks that does not count: answers take time, and are dated to the second."""
+"""Difference of two clocks that does not count."""
+DATED_TO = timedelta(seconds=1)
+"""Precision of an answer's date, which is rounded down."""
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +61,8 @@ class Connection:
         """When it was requested, and the header."""
         self.clock_behind = timedelta()
         """How much this process's clock is behind the API server's; negative: ahead of it."""
+        self._told_behind = timedelta()
+        """The same as far as the answers told, also if it does not count."""
 
     def request(
         self,
@@ -86,13 +90,16 @@ class Connection:
         return answer
 
     def _compare_clocks(self, asked: datetime, told: str | None) -> None:
-        """The answer was dated between `asked` and now: a slow one says little about the clocks."""
+        """The answer was dated between `asked` and now, which narrows down the difference.
+
+        So a slow answer, or one that is dated early in its second, moves nothing that is known.
+        """
         try:
             dated = parsedate_to_datetime(told or "").astimezone(UTC)
         except ValueError:
             return
-        least, most = dated - datetime.now(UTC), dated - asked
-        found = min(most, max(least, timedelta()))
+        least, most = dated - datetime.now(UTC), dated + DATED_TO - asked
+        self._told_behind = found = min(most, max(least, self._told_behind))
         before, agree = self.clock_behind, abs(found) <= CLOCKS_AGREE
         self.clock_behind = timedelta() if agree else found
         if self.clock_behind and not before:

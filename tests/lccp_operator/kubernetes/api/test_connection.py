@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from email.utils import formatdate
+from email.utils import format_datetime, formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -112,3 +112,39 @@ def test_an_answer_that_takes_a_minute_does_not_move_the_clock(
     asked(connection)
 
     assert connection.clock_behind == timedelta()
+
+
+def test_of_clocks_that_differ_a_slow_answer_moves_nothing(
+    settings: client.Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A webhook may take half a minute: twice the time after which a pod counts as lost."""
+    told = datetime.now(UTC).replace(microsecond=0)
+    ahead = [told + timedelta(seconds=s) for s in (120, 120.1, 90, 120)]
+    clock = iter(ahead)
+    monkeypatch.setattr(Echo, "date_time_string", lambda *_: format_datetime(told, usegmt=True))
+    monkeypatch.setattr(connections, "datetime", SimpleNamespace(now=lambda _: next(clock)))
+    connection = Connection(client.ApiClient(settings))
+
+    for _ in range(2):
+        asked(connection)
+
+    assert connection.clock_behind.total_seconds() == pytest.approx(-120, abs=1.1)
+
+
+def test_a_difference_near_the_least_that_counts_is_told_once(
+    settings: client.Configuration,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told = datetime.now(UTC).replace(microsecond=0)
+    behind = [told - timedelta(seconds=s) for s in 2 * (4.6, 4.6, 5.4, 5.4)]
+    clock = iter(behind)
+    monkeypatch.setattr(Echo, "date_time_string", lambda *_: format_datetime(told, usegmt=True))
+    monkeypatch.setattr(connections, "datetime", SimpleNamespace(now=lambda _: next(clock)))
+    connection = Connection(client.ApiClient(settings))
+
+    for _ in range(4):
+        asked(connection)
+
+    assert len([r for r in caplog.records if "clock differs" in r.message]) == 1
+    assert connection.clock_behind.total_seconds() == pytest.approx(5.4)
