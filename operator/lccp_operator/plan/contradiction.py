@@ -56,10 +56,14 @@ def _missing(context: Context, status: LCCPRunStatus) -> str | None:
 def _is_of_another_object(context: Context, status: LCCPRunStatus) -> bool:
     """The journal names another run object, though this one began after it was in the journal.
 
-    Unless the status is of that other object, too: it was restored with it.
+    Unless the status is of that other object, too: it was restored with it. Or unless both tell of
+    the same attempt: the cluster was restored to before this run was deleted and applied again.
     """
-    accepted = context.journal.accepted
+    accepted, known = context.journal.accepted, context.journal.attempts
     if accepted is None or accepted.run_uid == context.run.metadata.uid:
+        return False
+    attempts = {(attempt.number, attempt.started_at) for attempt in known}
+    if any((attempt.number, attempt.started_at) in attempts for attempt in status.attempts):
         return False
     works = (state.live and not state.deleting for state in context.workloads.values())
     return any(works) or status.start_time not in (None, accepted.at)

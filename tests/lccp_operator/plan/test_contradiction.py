@@ -127,6 +127,22 @@ def test_a_run_object_that_was_restored_with_its_status_is_trained_on() -> None:
     assert conditions(restored.run)["Succeeded"] == ("True", "Completed")
 
 
+def test_a_run_object_from_before_it_was_applied_again_is_trained_on() -> None:
+    """Its cluster was restored from a snapshot; its store was not."""
+    world = a_world()
+    world.reconcile()
+    world.train()
+    world.reconcile()
+    again = applied_again(world)
+    again.pass_time(60)
+    again.reconcile()
+    restored = World(world.run, NEVER, world.store, now=again.now)
+
+    restored.settle()
+
+    assert conditions(restored.run)["Succeeded"] == ("True", "Completed")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("part", ["run.json", "journal.json", ""])
 def test_nor_does_it_where_workloads_alone_still_tell_of_the_run(part: str) -> None:
