@@ -76,9 +76,7 @@ def test_a_gang_of_an_ended_attempt_that_comes_back_is_deleted() -> None:
     assert DeleteWorkload(Training(2)) not in decided.intents
 
 
-def test_a_trainer_that_nobody_sees_is_told_to_end_before_the_next_attempt_begins() -> (
-    None
-):
+def test_a_trainer_that_nobody_sees_is_told_to_end_before_the_next_attempt_begins() -> None:
     world = a_training_world()
     del world.workers[Training(1)]
 
