@@ -6,6 +6,7 @@ store that is not yet known to accept LCCP's writes is checked by writing.
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -19,6 +20,8 @@ from lccp_operator.observed import Unknown
 PROBE_SECONDS = 10.0
 ANSWER_SECONDS = 18.0
 """How long a check may take: a little more than calls wait for a store that sends nothing."""
+AWAITED_SECONDS = 120.0
+"""After which another check begins: its connection alone may be slow, and others answer by now."""
 NOTHING = ".health/"
 """A prefix that is empty."""
 
@@ -86,7 +89,9 @@ class StoreHealth:
 
     def _answered(self) -> None:
         """Check it, or wait on for an answer that trickles in. Raises what a check does."""
-        self._check = check = self._check or _Check(self._try)
+        check = self._check
+        if check is None or time.monotonic() - check.began > AWAITED_SECONDS:
+            self._check = check = _Check(self._try)
         if not check.ended.wait(ANSWER_SECONDS):
             told = f"takes more than {ANSWER_SECONDS:g} s to answer in full"
             raise StoreUnavailable(f"store {self.store.url} {told}")
@@ -110,6 +115,7 @@ class _Check:
 
     def __init__(self, call: Callable[[], None]) -> None:
         self._call = call
+        self.began = time.monotonic()
         self.error: Exception | None = None
         self.ended = threading.Event()
         threading.Thread(target=self._run, name="check", daemon=True).start()

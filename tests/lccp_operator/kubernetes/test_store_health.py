@@ -96,6 +96,23 @@ def test_an_answer_that_trickles_in_is_an_outage_until_it_is_whole(
     assert health.outage is None
 
 
+def test_an_answer_that_still_trickles_in_hides_no_store_that_answers_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(store_health, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(store_health, "AWAITED_SECONDS", 0.1)
+    store = Trickling()
+    health = StoreHealth(store, print)
+    health.ask()
+    assert health.outage is not None
+
+    monkeypatch.setattr(store, "list", lambda prefix: [])
+    health.ask()
+
+    assert health.outage is None
+    store.to_end.set()
+
+
 @pytest.mark.parametrize("before", [None, SILENT], ids=["it answered", "it did not"])
 def test_a_store_that_refuses_is_of_no_use_either(before: LccpError | None) -> None:
     health, _ = asked(before, REFUSED)
