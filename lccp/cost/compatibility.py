@@ -36,22 +36,23 @@ DERIVED = {
     "sequence_parallel_size": f"{FIELD}.sequenceParallelSize",
 }
 """Settings of DeepSpeed that the trainer itself relies on, and the field that sets each."""
-KNOWN = """
-activation_checkpointing aio amp autotuning bf16 bfloat16 checkpoint comet comms_logger
-communication_data_type compile compression_training csv_monitor curriculum_learning
-data_efficiency data_types dataloader_drop_last datastates_ckpt disable_allgather
-disable_python_gc dump_state eigenvalue elasticity expert_parallel flops_profiler fp16
-gradient_accumulation_steps gradient_allreduce_op gradient_clipping gradient_predivide_factor
-graph_harvesting hybrid_engine log_level managed_gradient_accumulation memory_breakdown nebula
-optimizer pipeline prescale_gradients progressive_layer_drop quantize_training scheduler
-seq_parallel_communication_data_type sequence_parallel_size sparse_attention sparse_gradients
-steps_per_print tensor_parallel tensorboard timers torch_autocast train_batch_size
-train_micro_batch_size_per_gpu use_data_before_expert_parallelism vocabulary_size
-wall_clock_breakdown wandb weight_quantization zero_allow_untested_optimizer
-zero_force_ds_cpu_optimizer zero_optimization
+HONOURED = """
+activation_checkpointing aio autotuning checkpoint comet comms_logger communication_data_type
+compile csv_monitor data_efficiency dataloader_drop_last datastates_ckpt disable_allgather
+disable_python_gc dump_state flops_profiler gradient_allreduce_op gradient_predivide_factor
+hybrid_engine log_level managed_gradient_accumulation memory_breakdown pipeline
+prescale_gradients seq_parallel_communication_data_type steps_per_print tensor_parallel
+tensorboard timers use_data_before_expert_parallelism vocabulary_size wall_clock_breakdown wandb
+weight_quantization zero_allow_untested_optimizer zero_force_ds_cpu_optimizer zero_optimization
 """
-SETTINGS = frozenset(KNOWN.split())
-"""What DeepSpeed 0.19 looks for at the top level of its configuration; it ignores anything else."""
+SETTINGS = frozenset(HONOURED.split())
+"""What DeepSpeed 0.19 looks for at the top level of its configuration, beside what is derived."""
+GONE = """
+compression_training curriculum_learning eigenvalue elasticity graph_harvesting nebula
+progressive_layer_drop quantize_training sparse_attention sparse_gradients
+"""
+REMOVED = frozenset(GONE.split())
+"""Settings of earlier versions, with which DeepSpeed 0.19 does not start; it ignores all others."""
 LEAST_UNIT = ALIGNED_BYTES // 4
 """Elements of a part of a row of weights in float32, which a CPU needs."""
 HEAD_CHANGES = {
@@ -115,9 +116,8 @@ def _deepspeed(training: TrainingSpec) -> Iterator[str]:
         yield f"{FIELD}.offloadOptimizer: CPU needs a partitioned optimizer: take zeroStage 1 to 3"
     if not isinstance(asked.config.get("zero_optimization", {}), Mapping):
         yield f"{FIELD}.config.zero_optimization: must be an object with settings of ZeRO"
-    for setting in sorted(asked.config.keys() - SETTINGS):
-        meant = "".join(f", or give {one}" for one in get_close_matches(setting, SETTINGS, n=1))
-        yield f"{FIELD}.config.{setting}: DeepSpeed would ignore this: remove it{meant}"
+    for setting in sorted(asked.config.keys() - SETTINGS - DERIVED.keys()):
+        yield f"{FIELD}.config.{setting}: {_useless(setting)}"
     for setting, field in DERIVED.items():
         if _at(asked.config, setting.split(".")) is not None:
             yield f"{FIELD}.config.{setting}: {field} gives this: remove it here"
@@ -126,6 +126,15 @@ def _deepspeed(training: TrainingSpec) -> Iterator[str]:
             f"{FIELD}.config.zero_optimization.offload_param.device: nvme is not supported: "
             "state on it would be left out of what a run resumes from"
         )
+
+
+def _useless(setting: str) -> str:
+    """Why DeepSpeed can't be given `setting`, and what was probably meant."""
+    if setting in REMOVED:
+        return "DeepSpeed no longer has this, and would not start: remove it"
+    close = get_close_matches(setting, SETTINGS | DERIVED.keys(), n=1)
+    meant = "".join(f", or give {DERIVED.get(one, one)}" for one in close)
+    return f"DeepSpeed would ignore this: remove it{meant}"
 
 
 def _model(spec: LCCPRunSpec, config: Mapping[str, Any]) -> Iterator[str]:

@@ -59,6 +59,11 @@ def deepspeed(**fields: Any) -> dict[str, Any]:
             deepspeed(config={"zero_optimisation": {"overlap_comm": True}}),
             "config.zero_optimisation: DeepSpeed would .*: remove it, or give zero_optimization$",
         ),
+        (
+            deepspeed(config={"optimiser": {}}),
+            "config.optimiser: DeepSpeed would ignore this: remove it, or give training.optimizer$",
+        ),
+        (deepspeed(config={"nebula": {}}), "config.nebula: DeepSpeed no longer .*: remove it$"),
         (deepspeed(config={"qqq": 1}), "config.qqq: DeepSpeed would ignore this: remove it$"),
         (deepspeed(config={"zero_optimization": {"stage": 2}}), "config.zero_optimization.stage: "),
         (deepspeed(config={"zero_optimization": True}), "config.zero_optimization: must be an obj"),

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 import torch
-from deepspeed.runtime.config import DeepSpeedConfig
+from deepspeed.runtime.config import DeepSpeedConfig, DeepSpeedConfigError
 from plain_engine import VOCABULARY, Bigrams, PlainEngine
 from planned import planned
 
 from lccp.api.spec.training import TrainingSpec
 from lccp.contract.errors import InvalidInput
-from lccp.cost.compatibility import SETTINGS
+from lccp.cost.compatibility import DERIVED, REMOVED, SETTINGS
 from lccp_trainer.parallel.engine import apply_step, build_engine, deepspeed_config
 
 
@@ -147,5 +147,16 @@ class Consulted(dict[str, Any]):
 def test_the_settings_that_are_let_through_are_those_that_deepspeed_looks_for() -> None:
     asked = Consulted(deepspeed_config(training(zeroStage=2), 1))
     DeepSpeedConfig(asked)
-    # That one is looked for only where processes are connected.
-    assert asked.keys_asked | {"sequence_parallel_size"} == SETTINGS
+    assert asked.keys_asked - DERIVED.keys() == SETTINGS | REMOVED
+
+
+def test_the_settings_that_are_let_through_are_none_that_deepspeed_has_removed() -> None:
+    refused = set()
+    for setting in SETTINGS | REMOVED:
+        try:
+            DeepSpeedConfig(deepspeed_config(training(zeroStage=2), 1) | {setting: {}})
+        except DeepSpeedConfigError:
+            refused.add(setting)
+        except Exception:  # an empty object is no value of it
+            pass
+    assert refused == REMOVED
