@@ -2,8 +2,10 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 from apiserver import ApiServer, running
@@ -46,14 +48,30 @@ def _slow(group: list[pytest.Item]) -> int:
     return sum(item.get_closest_marker("slow") is not None for item in group)
 
 
+@contextmanager
+def logs_as_before() -> Iterator[None]:
+    """Where the logs go, and from which level on, is the same after it."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
 @pytest.fixture(autouse=True)
 def logs_end_with_their_test() -> Iterator[None]:
     """A program that a test runs in its process sends all logs to an output of that test alone."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    with logs_as_before():
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, Any, Any]:
+    """So does one that a fixture of several tests runs, which is set up before that begins."""
+    with nullcontext() if fixturedef.scope == "function" else logs_as_before():
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -116,3 +116,16 @@ def test_a_termination_message_is_left_where_a_kubelet_made_room_for_it(
     logs.TERMINATION_LOG.touch()
     logs.leave_termination_message("x" * 2_000)
     assert logs.TERMINATION_LOG.read_text() == "x" * logs.TERMINATION_LENGTH_MAX
+
+
+@pytest.fixture(scope="module")
+def handler() -> logging.Handler:
+    """What a program set up that ran once for several tests."""
+    configure()
+    return logging.getLogger().handlers[0]
+
+
+def test_a_program_that_several_tests_share_leaves_no_logs_to_them(
+    handler: logging.Handler,
+) -> None:
+    assert handler not in logging.getLogger().handlers
