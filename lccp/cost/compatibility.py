@@ -53,6 +53,8 @@ progressive_layer_drop quantize_training sparse_attention sparse_gradients
 """
 REMOVED = frozenset(GONE.split())
 """Settings of earlier versions, with which DeepSpeed 0.19 does not start; it ignores all others."""
+USELESS_TOLD = 8
+"""More of them are not compared with settings: a manifest may have tens of thousands."""
 LEAST_UNIT = ALIGNED_BYTES // 4
 """Elements of a part of a row of weights in float32, which a CPU needs."""
 HEAD_CHANGES = {
@@ -116,7 +118,7 @@ def _deepspeed(training: TrainingSpec) -> Iterator[str]:
         yield f"{FIELD}.offloadOptimizer: CPU needs a partitioned optimizer: take zeroStage 1 to 3"
     if not isinstance(asked.config.get("zero_optimization", {}), Mapping):
         yield f"{FIELD}.config.zero_optimization: must be an object with settings of ZeRO"
-    for setting in sorted(asked.config.keys() - SETTINGS - DERIVED.keys()):
+    for setting in sorted(asked.config.keys() - SETTINGS - DERIVED.keys())[:USELESS_TOLD]:
         yield f"{FIELD}.config.{setting}: {_useless(setting)}"
     for setting, field in DERIVED.items():
         if _at(asked.config, setting.split(".")) is not None:

@@ -6,7 +6,7 @@ import pytest
 from layouts import TESTED, Case, whole
 from lccp.api.run import LCCPRunSpec
 from lccp.contract.errors import InvalidInput
-from lccp.cost.compatibility import check, refusals
+from lccp.cost.compatibility import USELESS_TOLD, check, refusals
 
 DENSE = {"model_type": "llama", "num_attention_heads": 12, "hidden_size": 96}
 SPARSE = {
@@ -94,6 +94,15 @@ def test_what_the_spec_alone_rules_out_is_refused(training: dict[str, Any], sent
     assert re.match(f"training.deepspeed.{sentence}", refusal), refusal
     with pytest.raises(InvalidInput, match=re.escape(refusal)):
         check(a_spec(**training))
+
+
+def test_of_many_settings_that_deepspeed_would_ignore_the_first_few_are_told() -> None:
+    config = {f"zero_{number:03}": 1 for number in range(100)}
+
+    found = refusals(a_spec(**deepspeed(config=config)))
+
+    assert len(found) == USELESS_TOLD
+    assert found[0].startswith("training.deepspeed.config.zero_000: DeepSpeed would ignore this")
 
 
 def test_processes_that_shards_do_not_divide_are_refused() -> None:
