@@ -72,17 +72,17 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 class Whole:
     """What the checkpoint comes to if nothing interrupts its evaluation."""
 
-    def __init__(self, folder: Path, probes: ProbesSpec) -> None:
+    def __init__(self, folder: Path) -> None:
         with pytest.MonkeyPatch.context() as monkeypatch:
             world = World(folder, monkeypatch)
-            report = world.evaluate("whole", probes=probes)
+            report = world.evaluate("whole")
         assert isinstance(report, EvaluationReport)
-        self.probes, self.read, self.told = report.probes, world.read, world.told
+        self.probes, self.read = report.probes, world.read
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
-    return Whole(tmp_path_factory.mktemp("whole"), few())
+    return Whole(tmp_path_factory.mktemp("whole"))
 
 
 def test_an_interrupted_evaluation_goes_on_where_it_was(world: World, whole: Whole) -> None:
