@@ -15,7 +15,7 @@ from stub_cluster import StubCluster, kill_process
 from lccp.api import labels
 from lccp.api.causes import Cause
 from lccp.api.objects.manifest import Manifest
-from lccp.api.objects.training import Heartbeat
+from lccp.api.objects.training import End, Heartbeat
 from lccp.store import objects
 from lccp.store.keys import writer_name
 from lccp_operator.kubernetes import api
@@ -202,9 +202,10 @@ def test_an_evaluator_that_is_gone_is_tried_again(
     assert attempts(namespace) == [(Cause.COMPLETED, False)]
 
 
-def test_a_rank_0_that_is_cut_off_writes_on_and_does_no_harm(
+def test_a_rank_0_that_is_cut_off_ends_itself_and_computes_nothing_twice(
     stubs: StubCluster, breaker: Breaker, runs: Runs
 ) -> None:
+    """It reaches the store, where it reads that it is to drain."""
     namespace = runs["node cut off"]
     document = a_run(stubs, namespace, "node cut off")
     namespace.create_run(away_from(document, indispensable_nodes(stubs)))
@@ -213,29 +214,25 @@ def test_a_rank_0_that_is_cut_off_writes_on_and_does_no_harm(
 
     with breaker.cut_off(node_of(old)):
         (new,) = wait_gang(namespace, 2, nodes=1)
+        end = namespace.keys("tiny").end(writer_of(old, 1))
+        wait_for(lambda: objects.read_or_none(namespace.store, end, End), "it trains on")
         stubs.go_on(namespace)
         wait_ended(namespace)
-        both = {writer_of(old, 1): CHECKPOINTS, writer_of(new, 2): CHECKPOINTS[1:]}
-        wait_for(lambda: stubs.steps(namespace) == both, "one of them does not write")
 
-    manifests = saved(namespace)
-    assert sorted(manifests) == CHECKPOINTS
-    assert manifests[FIRST].writer == writer_of(old, 1)
-    assert all(writers_at(namespace, tokens) == {*both} for tokens in CHECKPOINTS[1:])
-    assert {manifest.writer for manifest in manifests.values()} <= {*both}
+    assert objects.read(namespace.store, end, End).result is Cause.DRAINED
+    assert stubs.steps(namespace) == {
+        writer_of(old, 1): CHECKPOINTS[:1],
+        writer_of(new, 2): CHECKPOINTS[1:],
+    }
+    assert {t: m.writer for t, m in saved(namespace).items()} == {
+        tokens: writer_of(*((old, 1) if tokens == FIRST else (new, 2))) for tokens in CHECKPOINTS
+    }
     assert attempts(namespace) == [(Cause.DISRUPTED, False), (Cause.COMPLETED, False)]
     assert stubs.evaluated(namespace) == CHECKPOINTS
 
 
 def writer_of(pod: Object, attempt: int) -> str:
     return writer_name(attempt, pod["metadata"]["uid"][:8])
-
-
-def writers_at(namespace: Namespace, tokens: int) -> set[str]:
-    """Whose files lie at the checkpoint."""
-    found = namespace.store.list(namespace.keys("tiny").checkpoints)
-    files = (info.key for info in found if f"/{tokens:015d}/" in info.key)
-    return {key.split("/")[-2] for key in files if not key.endswith("/manifest.json")}
 
 
 def test_a_gang_moves_as_a_whole_from_a_node_that_is_gone(
