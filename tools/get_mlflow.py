@@ -6,8 +6,9 @@ Kubernetes client.
 
 import subprocess
 import sys
-import venv
 from pathlib import Path
+
+from environments import install_into
 
 VERSION = "mlflow==3.17.2"
 FOLDER = Path(__file__).parents[1] / ".venv-mlflow"
@@ -19,12 +20,7 @@ def main() -> int:
     """Create the environment, unless it exists."""
     if not PROGRAM.exists():
         print(f"{VERSION}, into {FOLDER.name}. To download: about 250 MB; on disk: about 850 MB.")
-        venv.create(FOLDER, with_pip=True)
-        python = str(FOLDER / "bin" / "python")
-        pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        # An older pip takes minutes longer, but does as well.
-        subprocess.run([*pip, "--upgrade", "pip>=26"], timeout=INSTALL_SECONDS)
-        done = subprocess.run([*pip, VERSION], timeout=INSTALL_SECONDS)
+        done = subprocess.run([*install_into(FOLDER), VERSION], timeout=INSTALL_SECONDS)
         if done.returncode != 0:
             return done.returncode
     print(PROGRAM)

@@ -9,8 +9,9 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-import venv
 from pathlib import Path
+
+from environments import install_into
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -41,10 +42,9 @@ def resolved(wanted: list[str], constraints: str = "") -> str:
         folder = Path(name)
         report, constraint = folder / "report.json", folder / "constraints.txt"
         constraint.write_text(constraints)
-        venv.create(folder / "venv", with_pip=True)
-        pip = [str(folder / "venv" / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
-        only_look = ["--dry-run", "--ignore-installed", "--quiet", "--report", str(report)]
-        command = [*pip, "install", *only_look, "--constraint", str(constraint), *wanted]
+        only_look = ["--dry-run", "--ignore-installed", "--report", str(report)]
+        limits = ["--constraint", str(constraint)]
+        command = [*install_into(folder / "venv"), *only_look, *limits, *wanted]
         subprocess.run(command, check=True, timeout=RESOLVE_SECONDS)
         found = [entry["metadata"] for entry in json.loads(report.read_text())["install"]]
     pins = [f"{one['name']}=={one['version'].split('+')[0]}\n" for one in found]

@@ -9,8 +9,8 @@ The locks contain the newest version of every range; these are the oldest. The e
 import re
 import subprocess
 import sys
-import venv
 
+from environments import install_into
 from lock import ROOT, requirements
 
 FOLDER = ROOT / ".venv-lowest"
@@ -33,10 +33,9 @@ def install(pins: list[str]) -> None:
     stamp, state = FOLDER / "pins.txt", "\n".join(pins)
     if stamp.is_file() and stamp.read_text() == state:
         return
-    venv.create(FOLDER, with_pip=True, clear=True, upgrade_deps=True)
-    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    pip_install = install_into(FOLDER)
     for wanted in ([*pins, *TOOLS], ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]):
-        subprocess.run([*pip, *wanted], check=True, timeout=INSTALL_SECONDS)
+        subprocess.run([*pip_install, *wanted], check=True, timeout=INSTALL_SECONDS)
     stamp.write_text(state)
 
 
