@@ -59,10 +59,14 @@ class Connection:
         self._host = api.configuration.host
         self._token: tuple[float, str | None] = (-math.inf, None)
         """When it was requested, and the header."""
-        self.clock_behind = timedelta()
-        """How much this process's clock is behind the API server's; negative: ahead of it."""
         self._told_behind = timedelta()
-        """The same as far as the answers told, also if it does not count."""
+        """`clock_behind` as far as the answers told, also if it does not count."""
+
+    @property
+    def clock_behind(self) -> timedelta:
+        """How much this process's clock is behind the API server's; negative: ahead of it."""
+        counts = abs(self._told_behind) > CLOCKS_AGREE
+        return self._told_behind if counts else timedelta()
 
     def request(
         self,
@@ -99,14 +103,13 @@ class Connection:
         except ValueError:
             return
         least, most = dated - datetime.now(UTC), dated + DATED_TO - asked
-        self._told_behind = found = min(most, max(least, self._told_behind))
-        before, agree = self.clock_behind, abs(found) <= CLOCKS_AGREE
-        self.clock_behind = timedelta() if agree else found
+        before = self.clock_behind
+        self._told_behind = min(most, max(least, self._told_behind))
         if self.clock_behind and not before:
             logger.warning(
                 "this node's clock differs from the API server's by %.0f s: the API server's is "
                 "used; correct the clock that is wrong",
-                abs(found.total_seconds()),
+                abs(self._told_behind.total_seconds()),
             )
 
     def _authorization(self) -> str | None:

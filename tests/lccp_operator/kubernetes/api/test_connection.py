@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -101,13 +101,22 @@ def test_the_api_servers_time_is_known_by_its_answers(
     assert connection.clock_behind.total_seconds() == pytest.approx(counts, abs=3)
 
 
+def with_clocks(
+    settings: client.Configuration, monkeypatch: pytest.MonkeyPatch, ahead: Sequence[float]
+) -> Connection:
+    """Its answers all have one date, of which its own clock is ahead by so many seconds whenever
+    it is looked at: before each request, and after it."""
+    told = datetime.now(UTC).replace(microsecond=0)
+    clock = iter([told + timedelta(seconds=seconds) for seconds in ahead])
+    monkeypatch.setattr(Echo, "date_time_string", lambda *_: format_datetime(told, usegmt=True))
+    monkeypatch.setattr(connections, "datetime", SimpleNamespace(now=lambda _: next(clock)))
+    return Connection(client.ApiClient(settings))
+
+
 def test_an_answer_that_takes_a_minute_does_not_move_the_clock(
     settings: client.Configuration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sent = datetime.now(UTC)
-    clock = iter([sent - timedelta(seconds=30), sent + timedelta(seconds=30)])
-    monkeypatch.setattr(connections, "datetime", SimpleNamespace(now=lambda _: next(clock)))
-    connection = Connection(client.ApiClient(settings))
+    connection = with_clocks(settings, monkeypatch, (-30, 30))
 
     asked(connection)
 
@@ -118,12 +127,7 @@ def test_of_clocks_that_differ_a_slow_answer_moves_nothing(
     settings: client.Configuration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A webhook may take half a minute: twice the time after which a pod counts as lost."""
-    told = datetime.now(UTC).replace(microsecond=0)
-    ahead = [told + timedelta(seconds=s) for s in (120, 120.1, 90, 120)]
-    clock = iter(ahead)
-    monkeypatch.setattr(Echo, "date_time_string", lambda *_: format_datetime(told, usegmt=True))
-    monkeypatch.setattr(connections, "datetime", SimpleNamespace(now=lambda _: next(clock)))
-    connection = Connection(client.ApiClient(settings))
+    connection = with_clocks(settings, monkeypatch, (120, 120.1, 90, 120))
 
     for _ in range(2):
         asked(connection)
@@ -136,12 +140,7 @@ def test_a_difference_near_the_least_that_counts_is_told_once(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    told = datetime.now(UTC).replace(microsecond=0)
-    behind = [told - timedelta(seconds=s) for s in 2 * (4.6, 4.6, 5.4, 5.4)]
-    clock = iter(behind)
-    monkeypatch.setattr(Echo, "date_time_string", lambda *_: format_datetime(told, usegmt=True))
-    monkeypatch.setattr(connections, "datetime", SimpleNamespace(now=lambda _: next(clock)))
-    connection = Connection(client.ApiClient(settings))
+    connection = with_clocks(settings, monkeypatch, 2 * (-4.6, -4.6, -5.4, -5.4))
 
     for _ in range(4):
         asked(connection)
