@@ -96,14 +96,9 @@ def is_given(spec: LCCPRunSpec, path: str) -> bool:
     return found is not None
 
 
-def digest_of(identity: Mapping[str, Any]) -> str:
-    """SHA-256 of the identity as canonical JSON, for display."""
-    return _digest(identity)
-
-
 def settings_digest(spec: LCCPRunSpec) -> str:
     """SHA-256 of all of the spec except its identity, as canonical JSON."""
-    return _digest(settings_of(spec))
+    return digest_of(settings_of(spec))
 
 
 def identity_differences(stored: Mapping[str, Any], spec: LCCPRunSpec) -> list[Difference]:
@@ -149,7 +144,8 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _digest(document: Mapping[str, Any]) -> str:
+def digest_of(document: Mapping[str, Any]) -> str:
+    """SHA-256 of an identity, or of settings, as canonical JSON."""
     canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -36,10 +36,17 @@ class Arrangement(SharedValue):
         return self._report.model_copy(update=own)
 
 
+_BLANK: dict[str, Any] = {
+    "tokens": 0,
+    "step": 0,
+    "checkpoint_digest": "",
+    "timings": {},
+    "versions": {},
+    "execution_plan": {},
+}
+"""What is a report's own, beside that of its probes, as it is in an arrangement."""
 _OWN: Any = {
-    **dict.fromkeys(
-        ("tokens", "step", "checkpoint_digest", "timings", "versions", "execution_plan"), True
-    ),
+    **dict.fromkeys(_BLANK, True),
     "probes": {
         "__all__": {
             "details": True,
@@ -48,7 +55,7 @@ _OWN: Any = {
         }
     },
 }
-"""What is a report's own, in an arrangement that it shares."""
+"""All that is a report's own, to be excluded from what it shares."""
 _ARRANGEMENTS: WeakValueDictionary[bytes, Arrangement] = WeakValueDictionary()
 
 
@@ -105,17 +112,8 @@ def _arrangement(report: EvaluationReport) -> Arrangement:
 
 
 def _without_numbers(report: EvaluationReport) -> EvaluationReport:
-    return report.model_copy(
-        update={
-            "tokens": 0,
-            "step": 0,
-            "checkpoint_digest": "",
-            "timings": {},
-            "versions": {},
-            "execution_plan": {},
-            "probes": {name: _bare(probe) for name, probe in report.probes.items()},
-        }
-    )
+    probes = {name: _bare(probe) for name, probe in report.probes.items()}
+    return report.model_copy(update=_BLANK | {"probes": probes})
 
 
 def _bare(probe: ProbeReport) -> ProbeReport:
