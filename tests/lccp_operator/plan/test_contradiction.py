@@ -11,6 +11,7 @@ from operator_world import (
     World,
     a_small_run,
     applied_again,
+    begun,
     conditions,
     heartbeat_of,
     saturating_at,
@@ -97,9 +98,7 @@ def test_the_journal_of_another_run_object_is_not_followed(told: bool) -> None:
     other.settle()
     world = a_world()
     world.pass_time(60)
-    world.reconcile()
-    world.train()
-    world.reconcile()
+    begun(world)
     own = world.store.get(KEYS.journal)
     world.store.put(KEYS.journal, other.store.get(KEYS.journal))
     if not told:
@@ -115,10 +114,7 @@ def test_the_journal_of_another_run_object_is_not_followed(told: bool) -> None:
 
 
 def test_a_run_object_that_was_restored_with_its_status_is_trained_on() -> None:
-    world = a_world()
-    world.reconcile()
-    world.train()
-    world.reconcile()
+    world = begun(a_world())
     world.end_training(137)
     restored = World(with_uid(world.run, "run-2"), NEVER, world.store, now=world.now)
 
@@ -129,10 +125,7 @@ def test_a_run_object_that_was_restored_with_its_status_is_trained_on() -> None:
 
 def test_a_run_object_from_before_it_was_applied_again_is_trained_on() -> None:
     """Its cluster was restored from a snapshot; its store was not."""
-    world = a_world()
-    world.reconcile()
-    world.train()
-    world.reconcile()
+    world = begun(a_world())
     again = applied_again(world)
     again.pass_time(60)
     again.reconcile()

@@ -3,18 +3,14 @@
 from typing import Any
 
 import pytest
-from operator_world import BUDGET_TOKENS, NEVER, World, a_small_run, with_spec
+from operator_world import BUDGET_TOKENS, NEVER, World, a_small_run, begun, with_spec
 
 from lccp.api.exits import ExitCode
 from lccp_operator.plan.finish import POLL_SECONDS
 
 
 def a_training_world(**spec: Any) -> World:
-    world = World(a_small_run(**spec), NEVER)
-    world.reconcile()
-    world.train()
-    world.reconcile()
-    return world
+    return begun(World(a_small_run(**spec), NEVER))
 
 
 def next_reconcile(world: World) -> float | None:

@@ -12,6 +12,7 @@ from operator_world import (
     START,
     World,
     a_small_run,
+    begun,
     conditions,
     started,
 )
@@ -34,11 +35,7 @@ def a_world(**spec: Any) -> World:
 
 def a_training_world(**spec: Any) -> World:
     """Its first attempt trains, with one checkpoint made."""
-    world = a_world(**spec)
-    world.reconcile()
-    world.train()
-    world.reconcile()
-    return world
+    return begun(a_world(**spec))
 
 
 def gangs(decided: Plan) -> list[Workload]:

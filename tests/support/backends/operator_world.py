@@ -450,6 +450,14 @@ class World:
             setattr(worker, name, value)
 
 
+def begun(world: World) -> World:
+    """`world`, whose first attempt trains now, with one checkpoint made."""
+    world.reconcile()
+    world.train()
+    world.reconcile()
+    return world
+
+
 def applied_again(world: World, uid: str = "run-2", **spec: Any) -> World:
     """The same store, under a run object that was applied anew."""
     return World(a_small_run(uid, **spec), NEVER, store=world.store, now=world.now)

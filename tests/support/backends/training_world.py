@@ -7,6 +7,7 @@ from operator_world import (
     NEVER,
     World,
     a_small_run,
+    begun,
 )
 
 from lccp.api.conditions import ConditionType
@@ -19,10 +20,7 @@ def a_world(**spec: Any) -> World:
 
 
 def a_training_world() -> World:
-    world = a_world()
-    world.reconcile()
-    world.train()
-    world.reconcile()
+    world = begun(a_world())
     world.reconcile()  # sees the evaluator that the last one began
     return world
 
