@@ -1,5 +1,6 @@
 """A run at two moments: the second with more steps, and with the result of an old checkpoint."""
 
+import os
 from pathlib import Path
 
 import a_run
@@ -8,6 +9,11 @@ import pytest
 from lccp.report.load import RunData
 from lccp.store.file import FileStore
 from lccp.store.objects import write
+from lccp_exporter.trackers.kinds import ENVIRONMENT
+
+os.environ.update(ENVIRONMENT)
+"""As the product does, before MLflow is imported: a thread of its telemetry changes the environment
+that calls are reading."""
 
 LATE = a_run.CHECKPOINTS[2]
 """Its report comes after those of younger checkpoints."""
