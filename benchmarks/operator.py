@@ -1,16 +1,19 @@
 """The operator at scale: latency, cost of runs at rest, memory, API writes and store calls.
 
 Runs on the cluster of KUBECONFIG, which has the CRD and whose nodes labelled `type=kwok` simulate
-the pods, with its own SeaweedFS as store. The operator is a process of this machine. Phases:
+the pods, with its own SeaweedFS as store. The operator is a process of this machine. Phases, of
+which each begins without runs, in the order in which they are given:
 
-    limit    no operator: a bare client makes an operator's writes for new runs, all at once
-    naive    a minimal operator, at the same rate and at once: only Jobs
-    steady   runs created at a fixed rate: from creation to Job, and to the first status
-    rest     every run of `steady` trains and has its checkpoints with reports: nothing changes
-    once     the same runs deleted, and as many created as fast as the API server accepts them
+    limit         no operator: a bare client makes an operator's writes for new runs, all at once
+    naive-steady  a minimal operator, which creates only Jobs: as `steady`
+    naive-once    the same, as `once`
+    steady        runs created at a fixed rate: from creation to Job, and to the first status
+    rest          after `steady`: every run trains and has its checkpoints with reports: nothing
+                  changes
+    once          as many runs created as fast as the API server accepts them
 
     python benchmarks/operator.py [--runs 1000] [--rate 20] [--checkpoints 20] [--rest-seconds 120]
-        [--phases limit naive ...]
+        [--phases once naive-once naive-once once ...]
         [--annotation KEY=VALUE]    of all pods, for the stages of kwok: keeps them running
         [--json FILE]
 """
@@ -21,7 +24,9 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,7 +50,7 @@ from lccp.store.port import Store  # noqa: E402
 from lccp_operator.kubernetes import api  # noqa: E402
 from lccp_operator.kubernetes.api.merge import Object  # noqa: E402
 
-PHASES = ("limit", "naive", "steady", "rest", "once")
+PHASES = ("limit", "naive-steady", "naive-once", "steady", "rest", "once")
 COUNTS = ("api_writes", "api_reads", "store_calls")
 
 
@@ -61,17 +66,19 @@ class Bench:
     namespace: Namespace
     store: Store
     operator: Operator
-    table: dict[str, str] = field(default_factory=dict)
+    table: list[tuple[str, str]] = field(default_factory=list)
+    """What was measured, and its value: of a phase that is given twice, both."""
 
-    def measure(self) -> dict[str, str]:
-        for phase in PHASES:
-            if phase in self.options.phases:
-                getattr(self, phase)()
+    def measure(self) -> list[tuple[str, str]]:
+        for phase in self.options.phases:
+            if phase != "rest":
+                self.clear()
+            getattr(self, phase.replace("-", "_"))()
         return self.table
 
     def note(self, measured: dict[str, str]) -> None:
         """Print it immediately: the whole benchmark takes a quarter of an hour."""
-        self.table |= measured
+        self.table += measured.items()
         for what, value in measured.items():
             print(f"{what}: {value}", file=sys.stderr, flush=True)
 
@@ -82,18 +89,27 @@ class Bench:
             self.note({name: f"{seconds:.1f} s"})
             self.clear()
 
-    def naive(self) -> None:
+    def naive_steady(self) -> None:
+        with self.naive():
+            self.pace("naive", told=False)
+
+    def naive_once(self) -> None:
+        with self.naive() as naive:
+            self.at_once("swarm", told=False)
+            self.note({f"naive operator, {self.options.runs} runs: memory": naive.memory})
+
+    @contextmanager
+    def naive(self) -> Iterator[Naive]:
+        """In the place of the operator, once it is ready."""
+        self.operator.kill()
         naive = Naive()
         naive.start()
         try:
             create(self.namespace, self.documents("ready")[:1], None, told=False)
-            self.pace("naive", told=False)
             self.clear()
-            self.at_once("swarm", told=False)
-            self.note({f"naive operator, {self.options.runs} runs: memory": naive.memory})
+            yield naive
         finally:
             naive.kill()
-        self.clear()
 
     def clear(self) -> None:
         """Delete all runs, and wait until their Jobs and pods are gone."""
@@ -164,7 +180,6 @@ class Bench:
 
     def once(self) -> None:
         self.operator.make_ready()
-        self.clear()
         self.at_once("again", told=True)
         self.note({f"{self.options.runs} runs at once: memory": self.operator.memory})
 
@@ -213,7 +228,7 @@ def main() -> None:
                 operator.kill()
                 namespace.api.call("DELETE", f"/api/v1/namespaces/{namespace.name}")
     shown = Table("what", "measured")
-    for what, measured in table.items():
+    for what, measured in table:
         shown.add_row(what, measured)
     Console().print(shown)
     if options.json:

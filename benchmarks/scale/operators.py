@@ -47,6 +47,8 @@ class Process:
     def kill(self) -> None:
         if self.process is not None:
             self.process.kill()
+            self.process.wait()
+            self.process = None
 
     @property
     def proc(self) -> Path:
