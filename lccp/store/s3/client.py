@@ -1,10 +1,8 @@
 """The S3 client: endpoint, TLS, timeouts and retries."""
 
-import io
 import ssl
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
@@ -14,12 +12,12 @@ from minio.credentials.providers import Provider
 from lccp.api.invocation import StoreConfig
 from lccp.contract.errors import InvalidInput
 from lccp.store.keys import check_key
+from lccp.store.s3.pool import Pool
 
 RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
 
 _AMAZON = "https://s3.amazonaws.com"
 _CONNECTIONS = 32
-_PIECE_BYTES = 1 << 16
 _BACKOFF_SECONDS_MAX = 8.0
 
 
@@ -28,7 +26,7 @@ class Patience:
     """Timeouts and retries.
 
     `connect_seconds` bounds connecting and sending each 64 KiB, `read_seconds` the wait for a
-    response and for each piece of it.
+    response and for each 64 KiB of it.
     """
 
     connect_seconds: float = 10.0
@@ -49,24 +47,10 @@ class Patience:
         )
 
 
-class _PiecewisePool(urllib3.PoolManager):
-    """Sends bodies in pieces: the timeout of a send then bounds a stall, not a slow upload.
-
-    Redirects are not followed: a signature is valid for one host only.
-    """
-
-    def urlopen(self, *args: Any, **kw: Any) -> Any:
-        body = kw.get("body")
-        if isinstance(body, bytes) and len(body) > _PIECE_BYTES:
-            kw["body"] = io.BytesIO(body)
-        return super().urlopen(*args, **kw | {"redirect": False})
-
-
 def http_pool(config: StoreConfig, patience: Patience) -> urllib3.PoolManager:
     """Connections with the configured CA, timeouts and retries. Raises InvalidInput."""
-    return _PiecewisePool(
+    return Pool(
         maxsize=_CONNECTIONS,
-        blocksize=_PIECE_BYTES,
         timeout=urllib3.Timeout(connect=patience.connect_seconds, read=patience.read_seconds),
         retries=patience.retry(),
         ssl_context=_tls(config) if endpoint_of(config).startswith("https") else None,

@@ -9,6 +9,7 @@ from minio.credentials.providers import EnvAWSProvider, IamAwsProvider, Provider
 
 from lccp.api.invocation import StoreConfig
 from lccp.contract.errors import StoreRefused, StoreUnavailable
+from lccp.store.s3.pool import Pool
 
 CREDENTIALS = ("accessKey", "secretKey")
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -83,7 +84,7 @@ class TemporaryCredentials(Provider):
         )
         self._provider = IamAwsProvider(
             custom_endpoint=endpoint,
-            http_client=urllib3.PoolManager(timeout=_TIMEOUT, retries=retries),
+            http_client=Pool(timeout=_TIMEOUT, retries=retries),
         )
         self._whose, self._remedy = whose, remedy
 

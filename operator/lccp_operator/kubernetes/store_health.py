@@ -111,7 +111,7 @@ class StoreHealth:
 
 
 class _Check:
-    """A check in a thread of its own: calls bound the wait for each piece of an answer only."""
+    """A check in a thread of its own: each of its several calls may take its full time."""
 
     def __init__(self, call: Callable[[], None]) -> None:
         self._call = call

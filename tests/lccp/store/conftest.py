@@ -1,5 +1,6 @@
-"""Both stores, each empty and separate for every test."""
+"""Both stores, each empty and separate for every test, and a certificate for servers."""
 
+import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,22 @@ QUICK = Patience(connect_seconds=2, read_seconds=10, retries=3, backoff_seconds=
 @pytest.fixture(scope="session")
 def keys_directory(seaweedfs: SeaweedFS, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return seaweedfs.credentials(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1, its own CA, and its key, in one file."""
+    folder = tmp_path_factory.mktemp("tls")
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    command = [
+        *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+        *("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
+        *("-addext", "keyUsage=critical,digitalSignature,keyCertSign"),
+        *("-keyout", str(key), "-out", str(certificate)),
+    ]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    certificate.write_bytes(certificate.read_bytes() + key.read_bytes())
+    return certificate
 
 
 @pytest.fixture

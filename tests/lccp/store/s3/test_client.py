@@ -1,7 +1,6 @@
 """Clients of an S3 store: endpoints, TLS, and how often a request is retried."""
 
 import ssl
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,22 +60,6 @@ def test_every_method_is_tried_again_and_the_last_answer_is_kept() -> None:
     assert not retry.is_retry("PUT", 404)
     assert retry.total == 2
     assert not retry.raise_on_status
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1, its own CA, and its key, in one file."""
-    folder = tmp_path_factory.mktemp("tls")
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    command = [
-        *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-        *("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
-        *("-addext", "keyUsage=critical,digitalSignature,keyCertSign"),
-        *("-keyout", str(key), "-out", str(certificate)),
-    ]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
-    certificate.write_bytes(certificate.read_bytes() + key.read_bytes())
-    return certificate
 
 
 @pytest.fixture
