@@ -642,16 +642,22 @@ def without_error(rule: dict[str, Any], minutes: int) -> dict[str, Any]:
     return {"expr": nothing, "eval_time": f"{minutes}m", "exp_samples": []}
 
 
-def written(folder: Path, alert: str, series: Mapping[str, str], test: dict[str, Any]) -> Path:
-    """A file for promtool that tests one alert; all at each minute would take ten times as long."""
-    folder.mkdir(exist_ok=True)
-    own = [{"name": alert, "rules": [rule for rule in rules() if rule["alert"] == alert]}]
-    (folder / "rules.yaml").write_text(json.dumps({"groups": own}))
+def written(
+    folder: Path, series: Mapping[str, str], test: dict[str, Any], rule_file: Path = ALERTS
+) -> Path:
+    """A file for promtool that tests rules, by default all that the chart ships."""
     inputs = [{"series": with_labels(s, RUN), "values": values} for s, values in series.items()]
     tests = [{"interval": "1m", "input_series": inputs, **test}]
-    document = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": tests}
+    document = {"rule_files": [str(rule_file)], "evaluation_interval": "1m", "tests": tests}
     (folder / "test.yaml").write_text(json.dumps(document))
     return folder / "test.yaml"
+
+
+def alone(folder: Path, alert: str) -> Path:
+    """A file of one rule: all of them at each minute of all cases would take ten times as long."""
+    own = [{"name": alert, "rules": [rule for rule in rules() if rule["alert"] == alert]}]
+    (folder / "rules.yaml").write_text(json.dumps({"groups": own}))
+    return folder / "rules.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -664,7 +670,9 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         expected += [expectation(case, minute, False) for minute in case.quiet]
         expected += [without_error(rule, last) for rule in rules() if rule["alert"] != case.alert]
         test = {"promql_expr_test": expected}
-        files[name] = written(folder / str(number), case.alert, case.series, test)
+        own = folder / str(number)
+        own.mkdir()
+        files[name] = written(own, case.series, test, alone(own, case.alert))
     done = _promtool("test", "rules", *map(str, files.values()))
     said = re.split(r"^Unit Testing:  (.*)\n", done.stdout, flags=re.MULTILINE)
     of_file = dict(zip(said[1::2], said[2::2], strict=True))
@@ -692,7 +700,7 @@ def test_why_a_run_has_not_started_is_told_as_it_is_now(
         "exp_annotations": {**rule["annotations"], "summary": told},
     }
     one = {"eval_time": "35m", "alertname": rule["alert"], "exp_alerts": [alert]}
-    test = written(tmp_path, rule["alert"], series, {"alert_rule_test": [one]})
+    test = written(tmp_path, series, {"alert_rule_test": [one]})
     promtool("test", "rules", str(test))
 
 
@@ -705,7 +713,7 @@ def test_a_shift_of_heads_is_told_by_how_much_less_they_have_in_common(tmp_path:
         "eval_time": "10m",
         "exp_samples": [{"labels": '{namespace="a", run="r"}', "value": 0.4}],
     }
-    test = written(tmp_path, rule["alert"], series, {"promql_expr_test": [shift]})
+    test = written(tmp_path, series, {"promql_expr_test": [shift]})
     promtool("test", "rules", str(test))
 
 
@@ -772,7 +780,7 @@ def test_an_alert_on_a_verdict_names_the_checkpoint_since_which_it_stands(
     assert "5G tokens" in shown["description"]
     told = {"exp_labels": {**RUN, **rule["labels"]}, "exp_annotations": shown}
     one = {"eval_time": "20m", "alertname": alert, "exp_alerts": [told]}
-    test = written(tmp_path, alert, series, {"alert_rule_test": [one]})
+    test = written(tmp_path, series, {"alert_rule_test": [one]})
     promtool("test", "rules", str(test))
 
 
