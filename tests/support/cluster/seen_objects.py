@@ -5,9 +5,11 @@ from typing import Any
 
 from lccp.api import labels
 from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.workloads.training import Training
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
-
+GANG = Training(1)
+"""The workload of `a_job`."""
 
 QUEUE = {"kueue.x-k8s.io/queue-name": "research"}
 

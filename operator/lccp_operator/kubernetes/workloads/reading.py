@@ -11,7 +11,7 @@ from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.informer import Informer
 from lccp_operator.kubernetes.workloads.seen import RunKey, Seen, owner_uids
-from lccp_operator.kubernetes.workloads.states import check_labels, states
+from lccp_operator.kubernetes.workloads.states import named, states
 from lccp_operator.kubernetes.workloads.troubles import has_ended, is_pending, of_status
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import WorkloadState
@@ -51,11 +51,11 @@ class WorkloadReader:
         own = tuple(job for job in jobs if run.metadata.uid in owner_uids(job))
         pods = tuple(self.pods.of(key))
         _check_others(run, jobs, pods)
-        check_labels(own, run.metadata.name)
+        workloads = named(own, run.metadata.name)
         waiting = [silent for silent in unexplained(own, pods) if _age(silent, now) > WAITING]
         held = [job for job in own if job["spec"].get("suspend")]
         seen = Seen(
-            own,
+            workloads,
             pods,
             self._events(key, waiting),
             self._workloads(key, held),

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from lccp.api import labels
 from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import SavedState
 
 CHANGES = "changes"
@@ -24,7 +25,8 @@ class RunKey(NamedTuple):
 class Seen:
     """The raw objects of the API server that were read of a run's workloads."""
 
-    jobs: tuple[Object, ...]
+    jobs: Mapping[Workload, Object]
+    """By the workload that their labels name."""
     pods: tuple[Object, ...]
     events: tuple[Object, ...] = ()
     kueue_workloads: tuple[Object, ...] = ()

@@ -46,14 +46,30 @@ RULES = (EndingRule.DISRUPTION, EndingRule.CONFIGURATION, EndingRule.NOT_FINITE,
 MATCHED = re.compile(r"(exit code (?P<code>\d+) )?matching FailJob rule at index (?P<index>\d+)$")
 
 
-def states(seen: Seen, now: datetime) -> dict[Workload, WorkloadState]:
-    """The workloads at `now` (UTC), by name of their Job.
+def named(jobs: Iterable[Object], run: str) -> dict[Workload, Object]:
+    """The Jobs of `run` by the workload that their labels name.
 
-    Raises InvalidInput for a Job or pod whose labels another version of LCCP, or somebody, wrote.
+    Raises InvalidInput for labels that another version of LCCP, or somebody, wrote: without them a
+    Job would count as gone, and another one would begin.
     """
-    jobs = sorted(seen.jobs, key=lambda job: str(job["metadata"]["name"]))
-    pairs = ((_workload("Job", job), job) for job in jobs)
-    known = {found: _state(job, seen, now) for found, job in pairs if found is not None}
+    found: dict[Workload, Object] = {}
+    for job in sorted(jobs, key=lambda job: str(job["metadata"]["name"])):
+        workload, name = _workload("Job", job), job["metadata"]["name"]
+        if workload is None or workload.name(run) != name:
+            raise InvalidInput(
+                f"the labels of Job {name} are not those of its name, since somebody changed them: "
+                "nothing is started while it exists: put them back, or delete it"
+            )
+        found[workload] = job
+    return found
+
+
+def states(seen: Seen, now: datetime) -> dict[Workload, WorkloadState]:
+    """The workloads at `now` (UTC): those with a Job, and those that only have pods left.
+
+    Raises InvalidInput for a pod whose labels another version of LCCP, or somebody, wrote.
+    """
+    known = {workload: _state(job, seen, now) for workload, job in seen.jobs.items()}
     return _without_job(seen, now) | known
 
 
@@ -67,23 +83,9 @@ def _workload(kind: str, document: Object) -> Workload | None:
         ) from None
 
 
-def check_labels(jobs: Iterable[Object], run: str) -> None:
-    """Raise InvalidInput if the labels of a Job of `run` name another workload than its name does.
-
-    Somebody changed them: without them it would count as gone, and another one would begin.
-    """
-    for job in jobs:
-        name, found = str(job["metadata"]["name"]), _workload("Job", job)
-        if found is None or found.name(run) != name:
-            raise InvalidInput(
-                f"the labels of Job {name} are not those of its name, since somebody changed them: "
-                "nothing is started while it exists: put them back, or delete it"
-            )
-
-
 def _without_job(seen: Seen, now: datetime) -> dict[Workload, WorkloadState]:
     """Workloads whose Job was deleted or lost its labels, while a pod of theirs may still work."""
-    jobs = {job["metadata"]["uid"] for job in seen.jobs}
+    jobs = {job["metadata"]["uid"] for job in seen.jobs.values()}
     left: dict[Workload, list[Pod]] = defaultdict(list)
     for pod in seen.pods:
         workload = None if _controller_uid(pod) in jobs else _workload("Pod", pod)

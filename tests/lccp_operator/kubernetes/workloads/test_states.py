@@ -3,13 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from seen_objects import NOW, QUEUE, a_job, a_pod, an_event, terminated, waiting
+from seen_objects import GANG, NOW, QUEUE, a_job, a_pod, an_event, terminated, waiting
 
 from lccp.api import labels
 from lccp.contract.errors import InvalidInput
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.seen import Seen
-from lccp_operator.kubernetes.workloads.states import check_labels, states
+from lccp_operator.kubernetes.workloads.states import named, states
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.purge import Purge
@@ -17,8 +17,12 @@ from lccp_operator.workloads.state import EndingRule, Phase, SavedState, Workloa
 from lccp_operator.workloads.training import Training
 
 
+def labelled(name: str, own: dict[str, str]) -> Object:
+    return {"metadata": {"name": name, "labels": own}}
+
+
 def state(job: Object, *pods: Object, **seen: tuple[Object, ...]) -> WorkloadState:
-    (only,) = states(Seen((job,), pods, **seen), NOW).values()
+    (only,) = states(Seen({GANG: job}, pods, **seen), NOW).values()
     return only
 
 
@@ -32,24 +36,28 @@ def state(job: Object, *pods: Object, **seen: tuple[Object, ...]) -> WorkloadSta
             Evaluation(8_192, number=2),
         ),
         (labels.PURGER, {}, Purge()),
-        ("another", {}, None),
     ],
-    ids=["trainer", "evaluator", "purger", "none"],
+    ids=["trainer", "evaluator", "purger"],
 )
 def test_a_job_is_known_by_its_labels(
-    component: str, facts: dict[str, str], workload: Workload | None
+    component: str, facts: dict[str, str], workload: Workload
 ) -> None:
-    own = labels.of_workload("tiny", component, **facts)
-    job = a_job() | {"metadata": a_job()["metadata"] | {"labels": own}}
-    assert list(states(Seen((job,), ()), NOW)) == ([workload] if workload else [])
+    job = labelled(workload.name("tiny"), labels.of_workload("tiny", component, **facts))
+    assert named([job], "tiny") == {workload: job}
+
+
+def test_jobs_are_read_in_the_order_of_their_names() -> None:
+    jobs = [
+        labelled(f"tiny-train-a{i}", labels.of_workload("tiny", labels.TRAINER, attempt=str(i)))
+        for i in (2, 1)
+    ]
+    assert list(named(jobs, "tiny")) == [Training(1), Training(2)]
 
 
 def test_a_job_says_what_settings_it_was_made_from() -> None:
     own = labels.of_workload("tiny", labels.PURGER) | {labels.SETTINGS: "1a2b"}
     job = a_job() | {"metadata": a_job()["metadata"] | {"labels": own}}
-
-    (state,) = states(Seen((job,), ()), NOW).values()
-    assert state.settings == "1a2b"
+    assert state(job).settings == "1a2b"
 
 
 @pytest.mark.parametrize(
@@ -71,10 +79,9 @@ def test_a_job_says_which_state_its_gang_saved_last(told: dict[str, str], saved:
 
 def test_labels_of_another_version_are_named() -> None:
     own = labels.of_workload("tiny", labels.EVALUATOR, tokens="000000000008192", **{"try": "1"})
-    job = a_job() | {"metadata": a_job()["metadata"] | {"labels": own}}
 
     with pytest.raises(InvalidInput, match=r"labels of another version.*'suite'.*delete it"):
-        states(Seen((job,), ()), NOW)
+        named([labelled("j", own)], "tiny")
 
 
 @pytest.mark.parametrize(
@@ -87,12 +94,12 @@ def test_a_job_whose_labels_are_not_those_of_its_name_is_named(
 ) -> None:
     own = labels.of_workload("tiny", labels.TRAINER, attempt="2")
     kept = {name: value for name, value in (own | edited).items() if value is not None}
-    jobs = [{"metadata": {"name": "tiny-train-a2", "labels": given}} for given in (own, kept)]
+    jobs = [labelled("tiny-train-a2", given) for given in (own, kept)]
 
-    check_labels(jobs[:1], "tiny")
+    assert list(named(jobs[:1], "tiny")) == [Training(2)]
 
     with pytest.raises(InvalidInput, match=r"labels of Job tiny-train-a2 .* put them back"):
-        check_labels(jobs, "tiny")
+        named(jobs, "tiny")
 
 
 def test_a_pod_whose_index_is_no_number_is_named() -> None:
@@ -100,11 +107,7 @@ def test_a_pod_whose_index_is_no_number_is_named() -> None:
     pod["metadata"]["labels"]["batch.kubernetes.io/job-completion-index"] = "first"
 
     with pytest.raises(InvalidInput, match=r"pod j-0 has the label .*=first, which is no number"):
-        states(Seen((a_job(),), (pod,)), NOW)
-
-
-def test_a_job_of_another_is_no_workload() -> None:
-    assert states(Seen(({"metadata": {"name": "theirs", "uid": "t"}, "spec": {}},), ()), NOW) == {}
+        states(Seen({GANG: a_job()}, (pod,)), NOW)
 
 
 PHASES = {
@@ -268,7 +271,7 @@ def beside_a_proxy(code: int, index: int = 0) -> Object:
 def test_a_workload_ends_with_its_main_containers_whatever_runs_beside_them(
     codes: tuple[int, ...], phase: Phase, stuck: bool
 ) -> None:
-    seen = Seen((a_job(),), tuple(beside_a_proxy(code, i) for i, code in enumerate(codes)))
+    seen = Seen({GANG: a_job()}, tuple(beside_a_proxy(code, i) for i, code in enumerate(codes)))
 
     (soon,), (later,) = states(seen, SOON).values(), states(seen, LATER).values()
 
@@ -279,19 +282,19 @@ def test_a_workload_ends_with_its_main_containers_whatever_runs_beside_them(
 
 
 def test_a_failed_pod_that_lingers_ends_a_gang_of_which_others_work() -> None:
-    seen = Seen((a_job(),), (beside_a_proxy(70), a_pod("Running", 1)))
+    seen = Seen({GANG: a_job()}, (beside_a_proxy(70), a_pod("Running", 1)))
     (found,) = states(seen, LATER).values()
     assert (found.phase, found.ended, found.stuck) == (Phase.FAILED, False, True)
 
 
 def test_the_end_of_a_container_beside_the_main_one_says_nothing_of_the_work() -> None:
     pod = a_pod("Running", containerStatuses=[terminated(1, name="agent")])
-    (found,) = states(Seen((a_job(),), (pod,)), LATER).values()
+    (found,) = states(Seen({GANG: a_job()}, (pod,)), LATER).values()
     assert (found.phase, found.pods[0].exit_code) == (Phase.RUNNING, None)
 
 
 def test_pods_whose_job_is_gone_are_a_workload_until_they_end() -> None:
-    seen = Seen((), (a_pod("Running", 0, "gone"), a_pod("Succeeded", 1, "gone")))
+    seen = Seen({}, (a_pod("Running", 0, "gone"), a_pod("Succeeded", 1, "gone")))
 
     (workload,) = states(seen, NOW)
 
@@ -302,13 +305,13 @@ def test_pods_whose_job_is_gone_are_a_workload_until_they_end() -> None:
 
 @pytest.mark.parametrize("ended", [a_pod("Failed", 0, "gone"), a_pod("Succeeded", 0, "gone")])
 def test_of_pods_that_ended_and_whose_job_is_gone_nothing_is_left(ended: Object) -> None:
-    assert states(Seen((), (ended,)), NOW) == {}
+    assert states(Seen({}, (ended,)), NOW) == {}
 
 
 def test_a_lost_pod_whose_job_is_gone_holds_up_nothing() -> None:
     pod = a_pod("Running", 0, "gone")
     pod["metadata"]["deletionTimestamp"] = (NOW - timedelta(seconds=16)).isoformat()
-    assert states(Seen((), (pod,)), NOW) == {}
+    assert states(Seen({}, (pod,)), NOW) == {}
 
 
 def test_a_pod_that_its_node_ended_tells_why() -> None:
@@ -383,6 +386,6 @@ def test_a_gang_whose_service_is_gone_is_apart(
     job = a_job(conditions={"Complete": ""} if ended else None)
     job["spec"]["completions"] = size
 
-    (state,) = states(Seen((job,), (), services=services), NOW).values()
+    (state,) = states(Seen({GANG: job}, (), services=services), NOW).values()
 
     assert state.apart is apart

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from seen_objects import NOW, QUEUE, a_job, a_pod, an_event, waiting
+from seen_objects import GANG, NOW, QUEUE, a_job, a_pod, an_event, waiting
 
 from lccp.api.conditions import Reason
 from lccp_operator.kubernetes.api.merge import Object
@@ -268,7 +268,7 @@ def test_what_keeps_a_workload_from_running_is_named(
 ) -> None:
     pods = seen.get("pods", ())
 
-    found = trouble_of(job, pods, Seen((job,), **{"pods": (), **seen}), NOW)
+    found = trouble_of(job, pods, Seen({GANG: job}, **{"pods": (), **seen}), NOW)
 
     if reason is None:
         assert found is None
@@ -281,7 +281,7 @@ def test_what_keeps_a_workload_from_running_is_named(
 def test_a_long_message_is_one_line_of_500_characters() -> None:
     pod = a_pod("Pending", containerStatuses=[waiting("ErrImagePull", "a\n  b" + "c" * 900)])
 
-    found = trouble_of(a_job(), (pod,), Seen((), (pod,)), NOW)
+    found = trouble_of(a_job(), (pod,), Seen({}, (pod,)), NOW)
 
     assert found is not None
     assert found.message.startswith("x:1: a bccc")
@@ -297,7 +297,7 @@ def test_an_image_is_told_alike_while_it_is_pulled_and_between_two_tries() -> No
     )
     pods = [a_pod("Pending", containerStatuses=[status]) for status in (tried, waits)]
 
-    told = [trouble_of(a_job(), (pod,), Seen((), (pod,)), NOW) for pod in pods]
+    told = [trouble_of(a_job(), (pod,), Seen({}, (pod,)), NOW) for pod in pods]
 
     assert told[0] == told[1]
     assert told[0] is not None
@@ -310,7 +310,7 @@ def test_the_newest_event_of_a_pod_tells_what_it_waits_for_now() -> None:
     newer = an_event("pod-0", "FailedCreatePodSandBox", "no address")
     first, later = ({"lastTimestamp": f"2026-01-05T09:0{minute}:00Z"} for minute in range(2))
 
-    found = trouble_of(a_job(), (pod,), Seen((), (pod,), (older | first, newer | later)), NOW)
+    found = trouble_of(a_job(), (pod,), Seen({}, (pod,), (older | first, newer | later)), NOW)
 
     assert found == Trouble(Reason.CONTAINER_NOT_STARTED, "no address")
 
@@ -333,12 +333,12 @@ SCHEDULED = {"conditions": [{"type": "PodScheduled", "status": "True"}]}
 def test_a_pod_that_nobody_takes_up_is_told_after_a_while(spec: Object, message: str) -> None:
     pod = a_pod("Pending") | {"spec": spec}
 
-    found = trouble_of(a_job(), (pod,), Seen((), (pod,)), LATER)
+    found = trouble_of(a_job(), (pod,), Seen({}, (pod,)), LATER)
 
     assert found == Trouble(Reason.STARTING, message)
-    assert trouble_of(a_job(), (pod,), Seen((), (pod,)), NOW) is None
+    assert trouble_of(a_job(), (pod,), Seen({}, (pod,)), NOW) is None
     taken_up = a_pod("Pending", **SCHEDULED, startTime=NOW.isoformat())
-    assert trouble_of(a_job(), (taken_up,), Seen((), (taken_up,)), LATER) is None
+    assert trouble_of(a_job(), (taken_up,), Seen({}, (taken_up,)), LATER) is None
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(14, False), (16, True)])
@@ -349,26 +349,26 @@ def test_a_scheduled_pod_that_its_kubelet_does_not_take_up_is_told_after_a_while
     pod = a_pod("Pending", conditions=[scheduled]) | {"spec": {"nodeName": "n9"}}
     later = LATER + timedelta(seconds=seconds)
 
-    found = trouble_of(a_job(), (pod,), Seen((), (pod,)), later)
+    found = trouble_of(a_job(), (pod,), Seen({}, (pod,)), later)
 
     message = "pod j-0 is assigned to node n9, which has not picked it up"
     assert found == (Trouble(Reason.STARTING, message) if told else None)
 
 
 def test_a_job_that_no_controller_takes_up_is_told_after_a_while() -> None:
-    found = trouble_of(a_job(), (), Seen((), ()), LATER)
+    found = trouble_of(a_job(), (), Seen({}, ()), LATER)
 
     assert found is not None
     assert (found.reason, "no controller" in found.message) == (Reason.STARTING, True)
     ending = a_job()
     ending["metadata"]["deletionTimestamp"] = NOW.isoformat()
-    assert trouble_of(ending, (), Seen((), ()), LATER) is None
+    assert trouble_of(ending, (), Seen({}, ()), LATER) is None
     begun = a_job({"startTime": NOW.replace(minute=1).isoformat()})
-    assert trouble_of(begun, (), Seen((), ()), NOW.replace(minute=1, second=5)) is None
+    assert trouble_of(begun, (), Seen({}, ()), NOW.replace(minute=1, second=5)) is None
 
 
 def test_of_a_job_whose_pods_lost_their_label_it_is_said_so() -> None:
-    found = trouble_of(a_job({"active": 2}), (), Seen((), ()), LATER)
+    found = trouble_of(a_job({"active": 2}), (), Seen({}, ()), LATER)
 
     assert found is not None
     assert "has pods, and none of them has the label lccp.io/run=tiny" in found.message
