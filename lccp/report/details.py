@@ -16,6 +16,8 @@ from lccp.probes.registry import PROBES
 
 Fetch = Callable[[EvaluationReport, str], bytes]
 """Reads the object of that name beside a report. Raises NotFound."""
+Damaged = Callable[[EvaluationReport, str], object]
+"""Is told of an object beside a report that is not as it was measured."""
 
 Compared = Mapping[str, Mapping[int, float]]
 """Values by signal and tokens."""
@@ -35,8 +37,14 @@ def nothing_beside(report: EvaluationReport, name: str) -> bytes:
     raise NotFound(f"report at {report.tokens:,} tokens: there is no {name} beside it")
 
 
-def details_of(report: EvaluationReport, probe: str, fetch: Fetch) -> Details | None:
-    """The details of `probe` in `report`; None if they are missing or do not match it."""
+def untold(_report: EvaluationReport, _name: str) -> None:
+    """Where nobody asks what is damaged."""
+
+
+def details_of(
+    report: EvaluationReport, probe: str, fetch: Fetch, damaged: Damaged = untold
+) -> Details | None:
+    """The details of `probe` in `report`; None if they are missing, or `damaged`."""
     part = report.probes.get(probe)
     if part is None or part.details is None:
         return None
@@ -44,22 +52,10 @@ def details_of(report: EvaluationReport, probe: str, fetch: Fetch) -> Details | 
         data = fetch(report, part.details.name)
     except NotFound:
         return None
-    return unpacked(data, part.details.sha256)
-
-
-def noting(fetch: Fetch, damaged: Callable[[EvaluationReport, str], None]) -> Fetch:
-    """`fetch`, which also notes details that are not as they were measured."""
-
-    def fetched(report: EvaluationReport, name: str) -> bytes:
-        data = fetch(report, name)
-        known = [one.details for one in report.probes.values() if one.details is not None]
-        if hashlib.sha256(data).hexdigest() not in {
-            one.sha256 for one in known if one.name == name
-        }:
-            damaged(report, name)
-        return data
-
-    return fetched
+    found = unpacked(data, part.details.sha256)
+    if found is None:
+        damaged(report, part.details.name)
+    return found
 
 
 def unpacked(data: bytes, sha256: str, names: Collection[str] | None = None) -> Details | None:
@@ -73,11 +69,13 @@ def unpacked(data: bytes, sha256: str, names: Collection[str] | None = None) -> 
         return None
 
 
-def compared(reports: Sequence[EvaluationReport], fetch: Fetch) -> dict[str, dict[int, float]]:
+def compared(
+    reports: Sequence[EvaluationReport], fetch: Fetch, damaged: Damaged = untold
+) -> dict[str, dict[int, float]]:
     """Signals that compare checkpoints, of all probes, from the details of `reports` in order."""
 
     def parts(name: str) -> list[CheckpointDetails]:
-        found = ((report, details_of(report, name, fetch)) for report in reports)
+        found = ((report, details_of(report, name, fetch, damaged)) for report in reports)
         return [
             CheckpointDetails(r.tokens, r.probes[name].settings, d)
             for r, d in found

@@ -19,7 +19,7 @@ from lccp.contract.errors import InvalidInput, NotFound
 from lccp.facts.facts import Checkpoint, EvaluationKey
 from lccp.facts.reader import Keep, RunReader, facts_of
 from lccp.model_config import CONFIG, parsed_model_config
-from lccp.report.details import Fetch, nothing_beside
+from lccp.report.details import Damaged, Fetch, nothing_beside, untold
 from lccp.report.training import ledgers
 from lccp.store.keys import RunKeys, TrainingKeys
 from lccp.store.local import open_source
@@ -61,6 +61,8 @@ class RunData:
     """Last failures of checkpoints that have no report, by tokens."""
     fetch: Fetch = nothing_beside
     """Reads an object beside a report."""
+    damaged: Damaged = untold
+    """Is told of those that are not as they were measured."""
 
     @property
     def all_reports(self) -> tuple[EvaluationReport, ...]:

@@ -39,7 +39,6 @@ def report(
         lccp report s3://bucket/prefix/team/my-run --out my-run.html
         lccp report runs/default/tiny --gate && ./release.sh
     """
-    from lccp.report.details import noting
     from lccp.report.page.render import write_report
     from lccp_cli.output.console import say
     from lccp_cli.target import load_target
@@ -49,10 +48,11 @@ def report(
         raise typer.Exit(0 if passed(found.data) else 1)
     path = out or (found.folder or Path()) / "report.html"
     damaged: dict[str, None] = {}
-    fetch = noting(
-        found.data.fetch, lambda one, name: damaged.setdefault(f"{name} at {one.tokens:,} tokens")
+    data = replace(
+        found.data,
+        damaged=lambda one, name: damaged.setdefault(f"{name} at {one.tokens:,} tokens"),
     )
-    typer.echo(str(write_report(replace(found.data, fetch=fetch), path)))
+    typer.echo(str(write_report(data, path)))
     for details in damaged:
         say(f"lccp: {details} is damaged: figures leave it out")
 

@@ -105,7 +105,9 @@ def _branches(lines: Mapping[str, SignalLine], verdict: Verdict) -> go.Figure | 
 
 
 def _measured(data: RunData, probe: str, array: str) -> Measured:
-    found = ((report, details_of(report, probe, data.fetch)) for report in data.reports)
+    found = (
+        (report, details_of(report, probe, data.fetch, data.damaged)) for report in data.reports
+    )
     return [(report, arrays) for report, arrays in found if arrays and array in arrays]
 
 
@@ -118,7 +120,7 @@ def _lines(data: RunData, verdict: Verdict) -> dict[str, SignalLine]:
             declared[signal.name] = signal
             points.setdefault(signal.name, {})[report.tokens] = (signal.value, signal.interval)
     comparing = {s.name: s for p in PROBES.values() if p.comparison for s in p.comparison.signals}
-    for name, values in compared(data.reports, data.fetch).items():
+    for name, values in compared(data.reports, data.fetch, data.damaged).items():
         declared[name] = comparing[name]
         points[name] = {tokens: (value, None) for tokens, value in values.items()}
     return {name: SignalLine(declared[name], points[name]) for name in points if points[name]}

@@ -11,7 +11,7 @@ from reports import packed
 from lccp.api.objects.report import EvaluationReport
 from lccp.contract.errors import NotFound
 from lccp.probes.heads.retrieval_heads import SPEARMAN
-from lccp.report.details import compared, details_of, nothing_beside, noting, unpacked
+from lccp.report.details import compared, details_of, nothing_beside, unpacked
 
 DATA = packed({"scores": np.eye(2), "halves": np.zeros((2, 2, 2))})
 REPORTS = a_run.reports(a_run.CHECKPOINTS[:3])
@@ -49,15 +49,24 @@ def test_arrays_of_another_digest_are_not_taken() -> None:
     assert unpacked(DATA, digest(b"other")) is None
 
 
-def test_details_that_are_cut_short_are_noted() -> None:
-    noted: list[tuple[int, str]] = []
-    for fetched in (fetch, lambda report, name: fetch(report, name)[:-9]):
+def test_details_that_are_cut_short_are_told() -> None:
+    told: list[tuple[int, str]] = []
+    for fetched in (fetch, nothing_beside, lambda report, name: fetch(report, name)[:-9]):
         details_of(
-            REPORTS[0],
-            "niah",
-            noting(fetched, lambda report, name: noted.append((report.tokens, name))),
+            REPORTS[0], "niah", fetched, lambda report, name: told.append((report.tokens, name))
         )
-    assert noted == [(REPORTS[0].tokens, "niah.npz")]
+    assert told == [(REPORTS[0].tokens, "niah.npz")]
+
+
+def test_an_array_is_hashed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[int] = []
+    monkeypatch.setattr(
+        hashlib, "sha256", lambda data, sha=hashlib.sha256: hashed.append(len(data)) or sha(data)
+    )
+    data = fetch(REPORTS[0], "niah.npz")
+    hashed.clear()
+    details_of(REPORTS[0], "niah", lambda *_: data, lambda *_: None)
+    assert hashed == [len(data)]
 
 
 def test_details_are_those_of_the_probe() -> None:
