@@ -10,7 +10,7 @@ gain is known to be above minus the least gain, and no where one regresses.
 import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,7 +22,6 @@ from lccp.api.objects.policy import Policy
 from lccp.api.objects.verdict import (
     Answer,
     CheckpointVerdict,
-    Gain,
     GainState,
     Gate,
     GateAnswer,
@@ -66,6 +65,73 @@ class Interval:
         return "Undecided" if any(met) else "No"
 
 
+@dataclass(frozen=True)
+class KnownGain:
+    """What is known of a signal's gain at a checkpoint."""
+
+    interval: Interval
+    state: GainState
+    saturated: bool
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A sentence that compares a signal's value, or its gain, with a number."""
+
+    name: str
+    of_gain: bool
+    end: str | None
+    sign: str
+    bound: float
+
+    def answer(self, gain: KnownGain, _delta: float) -> Answer:
+        """By the interval of the gain."""
+        return self.of_interval(gain.interval)
+
+    def of_interval(self, interval: Interval) -> Answer:
+        """By the interval of what it is about."""
+        return interval.answers(self.end, self.sign, self.bound)
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A sentence about the state of a signal, of all guards, or of the verdict."""
+
+    name: str
+    negated: bool
+    state: str
+
+    def answer(self, gain: KnownGain, delta: float) -> Answer:
+        """By the state of a signal whose minimum gain is `delta`."""
+        return self.turned(self.holds(gain, delta))
+
+    def holds(self, gain: KnownGain, delta: float) -> Answer:
+        """Whether the signal is in the state, negated or not."""
+        if self.state == "saturated":
+            return "Yes" if gain.saturated else "No"
+        if gain.state is STATES[self.state]:
+            return "Yes"
+        unsure = self.state == "regressing" and gain.interval.lower <= -delta
+        return "Undecided" if unsure else "No"
+
+    def turned(self, answer: Answer) -> Answer:
+        """The answer to the sentence, from whether the state holds."""
+        if not self.negated or answer == "Undecided":
+            return answer
+        return "No" if answer == "Yes" else "Yes"
+
+
+def parsed(sentence: str) -> Compared | Stated:
+    """A valid sentence of a gate, taken apart."""
+    if asked := ASKED.fullmatch(sentence):
+        name, gain, end, sign, bound = asked.groups()
+        return Compared(name, gain is not None, end, sign, float(bound))
+    stated = STATED.fullmatch(sentence)
+    assert stated is not None, sentence
+    name, negated, state = stated.groups()
+    return Stated(name, negated is not None, state)
+
+
 def gate(
     policy: Policy,
     trajectory: Trajectory,
@@ -101,55 +167,53 @@ class _Asked:
     guards: list[str]
 
     def answer(self, sentence: str) -> Found:
-        if asked := ASKED.fullmatch(sentence):
-            name, gain, end, sign, bound = asked.groups()
-            interval = self._gain(name) if gain else self._value(name)
-            if interval is None:
-                return "Undecided", f"{name} has no {'gain' if gain else 'value'} with an interval"
-            return interval.answers(end, sign, float(bound)), f"{name}{gain or ''} is {interval}"
-        stated = STATED.fullmatch(sentence)
-        assert stated is not None, sentence
-        name, negated, state = stated.groups()
-        answer, evidence = self._is(name, state)
-        if negated and answer != "Undecided":
-            answer = "No" if answer == "Yes" else "Yes"
-        return answer, evidence
+        asked = parsed(sentence)
+        if isinstance(asked, Compared):
+            return self._compared(asked)
+        answer, evidence = self._is(asked)
+        return asked.turned(answer), evidence
 
-    def _is(self, name: str, state: str) -> Found:
+    def _compared(self, asked: Compared) -> Found:
+        name, of_gain = asked.name, asked.of_gain
+        interval = self._gain(name) if of_gain else self._value(name)
+        if interval is None:
+            return "Undecided", f"{name} has no {'gain' if of_gain else 'value'} with an interval"
+        return asked.of_interval(interval), f"{name}{' gain' if of_gain else ''} is {interval}"
+
+    def _is(self, asked: Stated) -> Found:
+        name = asked.name
         if name == "verdict":
             now = self.newest.state.value
-            return ("Yes" if now.lower() == state else "No"), f"the verdict is {now}"
+            return ("Yes" if now.lower() == asked.state else "No"), f"the verdict is {now}"
         if name == "guards":
-            return self._guards(state)
+            return self._guards(asked)
         gain = self._known(name)
         if gain is None:
             return "Undecided", f"{name} has too few checkpoints to be judged"
-        found = f"{name} is {gain.state.value} ({self._gain(name)})"
-        if state == "saturated":
-            return ("Yes" if gain.saturated else "No"), found
-        if gain.state is STATES[state]:
-            return "Yes", found
-        if state == "regressing" and gain.lower <= -self.policy.delta(name):
-            return "Undecided", found
-        return "No", found
+        found = f"{name} is {gain.state.value} ({gain.interval})"
+        return asked.holds(gain, self.policy.delta(name)), found
 
-    def _guards(self, state: str) -> Found:
-        each = [self._is(name, state) for name in self.guards]
+    def _guards(self, asked: Stated) -> Found:
+        each = [self._is(replace(asked, name=name)) for name in self.guards]
         if not each:
             return "Undecided", "there are no guards"
         evidence = "; ".join(text for _, text in each)
         answers = {answer for answer, _ in each}
-        if state == "regressing" and "Yes" in answers:
+        if asked.state == "regressing" and "Yes" in answers:
             return "Yes", evidence
         return (answers.pop() if len(answers) == 1 else "Undecided"), evidence
 
-    def _known(self, name: str) -> Gain | None:
+    def _known(self, name: str) -> KnownGain | None:
         one = self.judged.get(name)
-        return one.at(self.newest.tokens) if one else None
+        gain = one.at(self.newest.tokens) if one else None
+        if gain is None:
+            return None
+        interval = Interval(gain.gain, gain.lower, gain.upper)
+        return KnownGain(interval, gain.state, gain.saturated)
 
     def _gain(self, name: str) -> Interval | None:
         gain = self._known(name)
-        return Interval(gain.gain, gain.lower, gain.upper) if gain else None
+        return gain.interval if gain else None
 
     def _value(self, name: str) -> Interval | None:
         series = self.trajectory.series.get(name)

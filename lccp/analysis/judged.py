@@ -90,21 +90,10 @@ class JudgedSignal:
             memory_ratio=self._memory_ratio[k],
             per_doubling=float(self._per_doubling[k]),
             spans_horizon=bool(self._spans[k]),
-            state=self._state(k),
+            state=state_of(course, k),
             saturated=bool(self.saturated[k]),
             line=self._line(k) if self.is_primary else None,
         )
-
-    def _state(self, k: int) -> GainState:
-        course = self.course
-        for flags, state in (
-            (course.plateau, GainState.PLATEAU),
-            (course.regressing, GainState.REGRESSING),
-            (course.improving, GainState.IMPROVING),
-        ):
-            if flags[k]:
-                return state
-        return GainState.UNDETERMINED
 
     def _line(self, k: int) -> Line | None:
         known = [level for level in self.course.levels if np.isfinite(level.half[k])]
@@ -145,6 +134,18 @@ class JudgedSignal:
     def _memory_ratio(self) -> list[float | None]:
         ratio, _ = memory_ratio(self.course.grid, self.values, MEMORY_HORIZONS)
         return [float(value) if np.isfinite(value) else None for value in ratio]
+
+
+def state_of(course: Course, at: int | tuple[int, int]) -> GainState:
+    """The state at checkpoint k, or in (run, checkpoint) of several runs."""
+    for flags, state in (
+        (course.plateau, GainState.PLATEAU),
+        (course.regressing, GainState.REGRESSING),
+        (course.improving, GainState.IMPROVING),
+    ):
+        if flags[at]:
+            return state
+    return GainState.UNDETERMINED
 
 
 def grid_of(tokens: Tokens, policy: Policy) -> Grid:

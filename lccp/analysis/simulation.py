@@ -5,13 +5,22 @@ each cluster: its own way of following the curve, all along the run, and a scatt
 every checkpoint.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 
-from lccp.analysis.rules.grid import Array
+from lccp.analysis.judged import grid_of
+from lccp.analysis.rules.gains import FEWEST
+from lccp.analysis.rules.grid import Array, Grid
+from lccp.analysis.rules.lines import Lines
+from lccp.analysis.rules.noise import recent_differences
+from lccp.analysis.trajectory import Series
+from lccp.api.objects.policy import Policy
+from lccp.contract.errors import InvalidInput
+from lccp.probes.probe import ClusterKind
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,8 @@ FOLLOWS = {"Text": 0.1, "Question": 0.3}
 demo's haystacks 0.06, its needles 0.31."""
 SCATTER = {"Text": 0.3, "Question": 0.1}
 """A cluster's own scatter at a checkpoint, in units of the least gain that pays."""
+OWN_SLOPES = 0.5
+"""How much clusters drift apart on a plateau, as a share of their drift where the gain is δ."""
 
 
 @dataclass(frozen=True)
@@ -89,3 +100,62 @@ def simulated(
         for name, drawn in own.items()
     }
     return values, clusters
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What hides a plateau, in units of the least gain that pays."""
+
+    jitter: float
+    """Standard deviation between checkpoints."""
+    slopes: Mapping[str, float]
+    """By kind of cluster: standard deviation of the clusters' own slopes a horizon."""
+    scatter: Mapping[str, float]
+    """By kind of cluster: standard deviation of each cluster's own scatter at a checkpoint."""
+
+    @classmethod
+    def stated(cls, jitter: float, kinds: Sequence[ClusterKind]) -> Self:
+        """With clusters that differ like the demo's, by what their samples share."""
+        return cls(
+            jitter,
+            {kind.name: OWN_SLOPES * FOLLOWS[kind.share] for kind in kinds},
+            {kind.name: SCATTER[kind.share] for kind in kinds},
+        )
+
+    @classmethod
+    def of(cls, series: Series, policy: Policy) -> Self:
+        """As the last two horizons of a run's `series` show it.
+
+        Raises:
+            InvalidInput: fewer than three checkpoints lie beyond the warm-up.
+        """
+        fitted = series.at(series.fitted(policy.warmup_tokens))
+        if len(fitted.tokens) < FEWEST:
+            raise InvalidInput(
+                f"{series.signal.name}: its noise needs {FEWEST} checkpoints beyond the warm-up, "
+                f"not {len(fitted.tokens)}: state a guess instead"
+            )
+        grid, delta = grid_of(fitted.tokens, policy), policy.delta(series.signal.name)
+        whole, slopes, scatter = _square(grid, fitted.values / delta), {}, {}
+        for kind, means in fitted.clusters.items():
+            count = means.shape[1]
+            if count > 1:
+                own = (means - means.mean(axis=1, keepdims=True)).T / delta
+                square = float(_square(grid, own).sum()) / (count - 1)
+                slopes[kind], scatter[kind] = _own_slopes(grid, own, square), math.sqrt(square)
+                whole = whole - square / count
+        return cls(math.sqrt(max(0.0, float(whole))), slopes, scatter)
+
+
+def _square(grid: Grid, values: Array) -> Array:
+    """[...]: variance from checkpoint to checkpoint over the last two horizons."""
+    mean, _ = recent_differences(grid, values)
+    newest: Array = mean[..., -1]
+    return newest
+
+
+def _own_slopes(grid: Grid, own: Array, square: float) -> float:
+    """Standard deviation of the clusters' slopes, without the part due to their scatter."""
+    line = Lines.fit(grid, own, grid.window(2, FEWEST))
+    spread = float(line.slope[:, -1].var(ddof=1)) - square / float(line.squares[-1])
+    return math.sqrt(max(0.0, spread))

@@ -7,9 +7,9 @@ import typer
 from lccp_cli.options import Endpoint, RunTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from lccp.analysis.power import SignalPower
+    from lccp.analysis.power.designs import Planned
     from lccp.analysis.trajectory import Series
     from lccp.api.objects.policy import Policy
     from lccp.api.objects.report import EvaluationReport
@@ -63,7 +63,7 @@ def analyze(
         typer.Option(
             "--power",
             help="Print which checkpoints and clusters of samples would detect a plateau of each "
-            "primary signal, given its own noise.",
+            "primary signal, and answer the gate about plateaus, given each signal's own noise.",
         ),
     ] = False,
     correlations: Annotated[
@@ -122,40 +122,67 @@ def analyze(
 def show_own_power(
     reports: "Sequence[EvaluationReport]", policy: "Policy", json: bool = False
 ) -> None:
-    """Print each primary signal's noise, and the designs that would detect its plateau.
+    """Print each primary signal's noise, and the designs that would detect its plateau or answer
+    the gate about plateaus.
 
     Raises:
         InvalidInput: none was measured often enough, or none can ever be called Saturated.
     """
+    from lccp.analysis.policy import names_of
+    from lccp.analysis.power.gates import gate_powers
+    from lccp.analysis.power.plateaus import SignalPower
     from lccp.analysis.trajectory import Trajectory
     from lccp.contract.errors import InvalidInput
-    from lccp_cli.output.power import power_json, show_power
+    from lccp.contract.signals import Role
+    from lccp_cli.output.power import power_json, show_gate_power, show_power
 
     measured = Trajectory.from_reports(reports).series
     known = [measured[name] for name in policy.signals if name in measured]
     if not known:
         raise InvalidInput(f"{policy.signal}: was not measured, so its noise is unknown")
-    found = [own_power(series, policy) for series in known]
+    found = [
+        SignalPower.of(one.signal.name, planned_as_measured(one, policy), policy) for one in known
+    ]
+    guards = names_of(Role.GUARD, (series.signal for series in measured.values()), policy)
+    gate, unknown = gate_powers(
+        policy, guards, lambda signal: planned_if_measured(signal, measured, policy)
+    )
     if json:
-        typer.echo(power_json(found))
+        typer.echo(power_json(found, gate, unknown))
         return
     for series, one in zip(known, found, strict=True):
         jitter = f"{one.noise.jitter:.2g}"
         typer.echo(f"{series.signal.title} jitters by {jitter} minGain between checkpoints.")
         show_power(one)
+    show_gate_power(gate, unknown)
 
 
-def own_power(series: "Series", policy: "Policy") -> "SignalPower":
-    """How well the plan sees a plateau of a measured signal, by its own noise and clusters."""
+def planned_as_measured(series: "Series", policy: "Policy") -> "Planned":
+    """What is planned for a measured signal, with its own noise and clusters."""
     from lccp.analysis.possible import probe_of
-    from lccp.analysis.power import Design, Noise, SignalPower
+    from lccp.analysis.power.designs import Design, Planned
+    from lccp.analysis.simulation import Noise
     from lccp.probes.registry import PROBES
 
     noise = Noise.of(series, policy)
     at = tuple(tokens / policy.horizon_tokens for tokens in planned(series, policy))
     counts = {kind: means.shape[1] for kind, means in series.clusters.items()}
     fixed = PROBES.fixed_clusters(probe_of(series.signal.name))
-    return SignalPower.of(series.signal.name, Design(at, counts), noise, policy, fixed)
+    return Planned(Design(at, counts), noise, fixed)
+
+
+def planned_if_measured(
+    signal: str, measured: "Mapping[str, Series]", policy: "Policy"
+) -> "Planned | str":
+    """The same of a signal that only the gate may need, or why it is unknown."""
+    from lccp.contract.errors import InvalidInput
+
+    if signal not in measured:
+        return f"{signal} was not measured, so its noise is unknown"
+    try:
+        return planned_as_measured(measured[signal], policy)
+    except InvalidInput as error:
+        return str(error)
 
 
 def planned(series: "Series", policy: "Policy") -> list[int]:
@@ -165,7 +192,7 @@ def planned(series: "Series", policy: "Policy") -> list[int]:
         InvalidInput: none of them can ever be called Saturated.
     """
     from lccp.analysis.possible import can_saturate
-    from lccp.analysis.power import continued
+    from lccp.analysis.power.designs import continued
     from lccp.contract.errors import InvalidInput
 
     if not policy.constant_schedule:

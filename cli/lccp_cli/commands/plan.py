@@ -8,7 +8,7 @@ import typer
 from lccp_cli.options import Endpoint
 
 if TYPE_CHECKING:
-    from lccp.analysis.power import SignalPower
+    from lccp.analysis.power.designs import Planned
     from lccp.api.objects.policy import Policy
     from lccp.api.run import LCCPRun
 
@@ -64,8 +64,8 @@ def plan(
     """Print whether a plan can detect a plateau, or what its training costs on a device.
 
     Without --device: which clusters of samples (haystacks, documents and so on) and checkpoints
-    detect a plateau of each primary signal. Exits with 1 if no checkpoint of the plan can ever be
-    judged Saturated.
+    detect a plateau of each primary signal, and which let the gate answer about plateaus in spite
+    of the noise. Exits with 1 if no checkpoint of the plan can ever be judged Saturated.
 
     With --device: memory by part, speed, hours and cost of the manifest's layout, and the layouts
     that fit, fastest first. Exits with 1 if the manifest's layout does not fit, and says which ones
@@ -81,12 +81,14 @@ def plan(
     """
     from lccp.analysis.policy import policy_of_run
     from lccp.analysis.possible import obstacle
+    from lccp.analysis.power.gates import gate_powers
+    from lccp.analysis.power.plateaus import SignalPower
     from lccp.contract.errors import InvalidInput
     from lccp.cost.compatibility import check
     from lccp_cli.manifest import load_manifest
     from lccp_cli.output.console import json_text
     from lccp_cli.output.device_plan import DeviceOptions, plan_on_device
-    from lccp_cli.output.power import power_json, show_power
+    from lccp_cli.output.power import power_json, show_gate_power, show_power
 
     run = load_manifest(manifest)
     options = DeviceOptions(nodes, price, efficiency, network_gbits, model)
@@ -100,42 +102,58 @@ def plan(
     if problem:
         typer.echo(json_text({"obstacle": problem}) if json else f"Never Saturated: {problem}.")
         raise typer.Exit(1)
-    found, unknown = planned(run, policy_of_run(run), jitter)
+    policy = policy_of_run(run)
+    plans = {signal: planned(run, policy, signal, jitter) for signal in policy.signals}
+    found = [
+        SignalPower.of(signal, one, policy)
+        for signal, one in plans.items()
+        if not isinstance(one, str)
+    ]
+    unknown = [one for one in plans.values() if isinstance(one, str)]
     if not found:
         raise InvalidInput("; ".join(unknown))
+    gate, unanswered = gate_powers(
+        policy, guards(run, policy), lambda signal: planned(run, policy, signal, jitter)
+    )
+    unknown += unanswered
     if json:
-        typer.echo(power_json(found, unknown))
+        typer.echo(power_json(found, gate, unknown))
         return
     typer.echo(f"Assumed: checkpoints jitter by {jitter:g} minGain, clusters as in the demo.")
     for one in found:
         show_power(one)
-    for sentence in unknown:
-        typer.echo(f"Not simulated: {sentence}.")
+    show_gate_power(gate, unknown)
 
 
-def planned(
-    run: "LCCPRun", policy: "Policy", jitter: float
-) -> "tuple[list[SignalPower], list[str]]":
-    """How well the plan of `run` sees plateaus, by primary signal; and of which this is unknown."""
+def planned(run: "LCCPRun", policy: "Policy", signal: str, jitter: float) -> "Planned | str":
+    """What `run` plans for a signal, or why it is unknown which clusters measure it."""
     from lccp.analysis.possible import probe_of
-    from lccp.analysis.power import Design, Noise, SignalPower
+    from lccp.analysis.power.designs import Design, Planned
+    from lccp.analysis.simulation import Noise
     from lccp.probes.registry import PROBES
 
+    asked, probe = run.spec.evaluation.probes.asked(), probe_of(signal)
+    kinds = PROBES.clusters(probe, signal, asked) if probe else ()
+    if not kinds:
+        return _unknown(signal, probe, probe in asked)
     due = run.spec.checkpoints.due(run.spec.budget_tokens)
     at = tuple(t / policy.horizon_tokens for t in due if t > policy.warmup_tokens)
+    return Planned(
+        Design(at, {kind.name: kind.count for kind in kinds}),
+        Noise.stated(jitter, kinds),
+        {kind.name for kind in kinds if kind.fixed},
+    )
+
+
+def guards(run: "LCCPRun", policy: "Policy") -> list[str]:
+    """Guards of the run, by its policy or its probes."""
+    from lccp.analysis.policy import names_of
+    from lccp.contract.signals import Role
+    from lccp.probes.registry import PROBES
+
     asked = run.spec.evaluation.probes.asked()
-    found, unknown = [], []
-    for signal in policy.signals:
-        probe = probe_of(signal)
-        kinds = PROBES.clusters(probe, signal, asked) if probe else ()
-        if kinds:
-            design = Design(at, {kind.name: kind.count for kind in kinds})
-            fixed = {kind.name for kind in kinds if kind.fixed}
-            noise = Noise.stated(jitter, kinds)
-            found.append(SignalPower.of(signal, design, noise, policy, fixed))
-        else:
-            unknown.append(_unknown(signal, probe, probe in asked))
-    return found, unknown
+    declared = (s for name, settings in asked.items() for s in PROBES[name].signals(settings))
+    return names_of(Role.GUARD, declared, policy)
 
 
 def _unknown(signal: str, probe: str | None, is_on: bool) -> str:

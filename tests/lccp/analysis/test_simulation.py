@@ -1,10 +1,15 @@
-"""Simulated runs have the noises that were requested."""
+"""Simulated runs have the noises that were requested, and a run's own noise is found."""
 
 import numpy as np
 import pytest
+from series import NIAH_PPL, a_trajectory
 
-from lccp.analysis.simulation import NOISES, Jitter, SimulatedClusters, simulated
+from lccp.analysis.simulation import NOISES, Jitter, Noise, SimulatedClusters, simulated
+from lccp.analysis.trajectory import Series
+from lccp.api.objects.policy import Policy
+from lccp.contract.errors import InvalidInput
 
+POLICY = Policy(horizon_tokens=1_000, horizon_source="Given", min_gain=0.02)
 AT = np.arange(1, 41) / 5
 
 
@@ -52,3 +57,33 @@ def test_one_cluster_alone_is_the_population() -> None:
     )
     assert values == pytest.approx(np.stack([AT, AT]))
     assert clusters["needle"][:, 0] == pytest.approx(values)
+
+
+def a_noisy_series(jitter: float, kinds: dict[str, SimulatedClusters], seed: int) -> Series:
+    at = np.arange(1, 41) / 5
+    rng = np.random.default_rng(seed)
+    values, clusters = simulated(at, 3 * at, Jitter(jitter), kinds, 1, rng)
+    declared = a_trajectory([1], [0.0]).series[NIAH_PPL].signal
+    delta = POLICY.min_gain
+    of = {kind: delta * means[0].T for kind, means in clusters.items()}
+    return Series(declared, (1_000 * at).astype(np.int64), delta * values[0], of)
+
+
+def test_the_noise_of_a_run_is_found_again() -> None:
+    kinds = {"haystack": SimulatedClusters(20, 0.4, 0.5), "needle": SimulatedClusters(12, 0.8, 0.2)}
+    found = [Noise.of(a_noisy_series(0.6, kinds, seed), POLICY) for seed in range(60)]
+    assert np.mean([one.jitter for one in found]) == pytest.approx(0.6, rel=0.1)
+    assert np.mean([one.slopes["haystack"] for one in found]) == pytest.approx(0.4, rel=0.1)
+    assert np.mean([one.slopes["needle"] for one in found]) == pytest.approx(0.8, rel=0.1)
+    assert np.mean([one.scatter["haystack"] for one in found]) == pytest.approx(0.5, rel=0.1)
+
+
+def test_a_run_without_jitter_has_none() -> None:
+    noise = Noise.of(a_noisy_series(0.0, {"haystack": SimulatedClusters(8, 0.3, 0.0)}, 0), POLICY)
+    assert noise.jitter == pytest.approx(0, abs=1e-6)
+    assert noise.scatter["haystack"] == pytest.approx(0, abs=1e-6)
+
+
+def test_two_checkpoints_tell_no_noise() -> None:
+    with pytest.raises(InvalidInput, match="needs 3 checkpoints beyond the warm-up, not 2"):
+        Noise.of(a_trajectory([1_000, 2_000], [0.0, 0.1]).series[NIAH_PPL], POLICY)

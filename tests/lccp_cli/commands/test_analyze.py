@@ -159,6 +159,20 @@ def test_power_is_of_the_clusters_that_the_leading_signal_was_measured_by(
     assert own.split()[1] == str(any_probe.CLUSTERS)
 
 
+def test_power_is_also_that_of_the_gate_by_the_noise_of_its_signals(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    gate = ("niah_ppl_guard not regressing", "colour_ppl not regressing")
+    show_own_power(a_run.reports(), a_run.policy().model_copy(update={"gate": gate}), json=True)
+    printed = json.loads(capsys.readouterr().out)
+    (found,) = printed["gate"]
+    assert (found["signal"], found["answer"]) == ("niah_ppl_guard", "Yes")
+    assert found["plans"][0]["clusters"] == printed["signals"][0]["plans"][0]["clusters"]
+    assert printed["notSimulated"] == [
+        f"{gate[1]}: colour_ppl was not measured, so its noise is unknown"
+    ]
+
+
 def test_power_needs_a_signal_that_was_measured() -> None:
     policy = a_run.policy().model_copy(update={"signals": ("colour_ppl",)})
     with pytest.raises(InvalidInput, match="colour_ppl: was not measured"):

@@ -93,6 +93,22 @@ def test_each_primary_signal_has_its_own_table_or_a_reason(
     assert told[1].startswith("Not simulated: multi_key_ppl/2: its probe multi_key is off")
 
 
+@pytest.mark.slow
+def test_a_signal_that_only_the_gate_names_is_simulated(
+    lccp: Lccp, manifest: Callable[..., Path]
+) -> None:
+    gate = ["recovery not regressing", "guards not regressing", "multi_key_ppl/2 gain > 0"]
+    gate.append("recovery > 1")
+    path = manifest(training=TRAINING, saturation={"gate": gate})
+    printed = json.loads(lccp("plan", path, "--json").stdout)
+    found = {(one["sentence"], one["signal"]): one for one in printed["gate"]}
+    assert set(found) == {(gate[0], "recovery"), (gate[1], "niah_ppl_guard")}
+    recovery = found[gate[0], "recovery"]
+    assert list(recovery["plans"][0]["clusters"]) == ["haystack", "needle"]
+    assert recovery["answer"] == "Yes"
+    assert [one.partition(":")[0] for one in printed["notSimulated"]] == gate[2:]
+
+
 def test_plan_refuses_a_layout_that_the_trainer_would(
     lccp: Lccp, manifest: Callable[..., Path]
 ) -> None:
