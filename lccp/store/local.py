@@ -29,12 +29,13 @@ def open_source(path: Path) -> Iterator[io.BufferedReader]:
 def atomic_write(path: Path) -> Iterator[Write]:
     """Yield a function that writes chunks; `path` appears when the block ends.
 
-    Raises InvalidInput if the file cannot be written.
+    A link stays, and leads to the new file. Raises InvalidInput if the file cannot be written, or
+    if `path` is something else than a file.
     """
+    path = Path(os.path.realpath(path))
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     with _local(path, "written"):
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        _refuse_what_is_no_file(path)
         part.parent.mkdir(parents=True, exist_ok=True)
         file = part.open("xb", buffering=0)
     try:
@@ -44,6 +45,14 @@ def atomic_write(path: Path) -> Iterator[Write]:
             os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _refuse_what_is_no_file(path: Path) -> None:
+    """What is renamed to `path` would take the place of a device or a pipe."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if path.exists() and not path.is_file():
+        raise InvalidInput(f"file {path}: cannot be written: it is a device or a pipe: give a file")
 
 
 def missing_folders(folder: Path) -> list[Path]:

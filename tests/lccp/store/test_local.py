@@ -1,5 +1,6 @@
 """Local files that a store reads and writes: complete or not at all; errors are input errors."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,28 @@ def test_a_file_that_cannot_take_its_place_is_named(tmp_path: Path) -> None:
     with refused, atomic_write(folder) as write:
         write(b"x")
     assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("name", ["pipe", "link"])
+def test_a_device_a_pipe_or_a_link_to_one_is_not_replaced(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")  # as /dev/stdout is
+    with (
+        pytest.raises(InvalidInput, match="it is a device or a pipe: give a file"),
+        atomic_write(tmp_path / name) as write,
+    ):
+        write(b"page")
+    assert {one.name for one in tmp_path.iterdir()} == {"link", "pipe"}
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_a_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "page").write_bytes(b"old")
+    (tmp_path / "latest").symlink_to("page")
+    with atomic_write(tmp_path / "latest") as write:
+        write(b"new")
+    assert (tmp_path / "latest").is_symlink()
+    assert (tmp_path / "page").read_bytes() == b"new"
 
 
 def test_a_source_is_read_and_closed(tmp_path: Path) -> None:
