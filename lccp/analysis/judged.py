@@ -7,8 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
+from lccp.analysis.policy import may_saturate
 from lccp.analysis.rules.course import Course
-from lccp.analysis.rules.gains import FEWEST
+from lccp.analysis.rules.gains import FEWEST, LEAST_SPAN
 from lccp.analysis.rules.grid import Array, Flags, Grid
 from lccp.analysis.rules.lines import Lines
 from lccp.analysis.rules.measure import Measure
@@ -53,7 +54,7 @@ class JudgedSignal:
     def saturated(self) -> Flags:
         """[K]: a saturation was declared, and is not refuted; only for primary signals."""
         late = self.tokens >= self.policy.min_tokens
-        may_be = self.is_primary and self.policy.constant_schedule
+        may_be = self.is_primary and may_saturate(self.policy)
         return self.course.saturated(late & may_be)
 
     @cached_property
@@ -64,13 +65,15 @@ class JudgedSignal:
 
     @cached_property
     def gains(self) -> dict[int, Gain]:
-        """By tokens, from the third fitted checkpoint on."""
-        return {int(self.tokens[k]): self._gain(k) for k in range(FEWEST - 1, len(self.tokens))}
+        """By tokens, from the third fitted checkpoint on, once they span enough of a horizon."""
+        enough = self.course.grid.spans(LEAST_SPAN)
+        known = range(FEWEST - 1, len(self.tokens))
+        return {int(self.tokens[k]): self._gain(k) for k in known if enough[k]}
 
     def at(self, tokens: int) -> Gain | None:
         """The newest gain at or before `tokens`."""
         known = bisect_right(self.tokens, tokens)
-        return self.gains[int(self.tokens[known - 1])] if known >= FEWEST else None
+        return self.gains.get(int(self.tokens[known - 1])) if known else None
 
     def still_at(self, tokens: int) -> bool:
         """Its newest three values at or before `tokens` are the same."""

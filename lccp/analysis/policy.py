@@ -19,6 +19,11 @@ def stands_still(value: float | None, gain: Gain | None) -> bool:
     return (value is not None and value >= CEILING) or plateau
 
 
+def may_saturate(policy: Policy) -> bool:
+    """Any checkpoint may be judged Saturated: no rate decays, and a horizon holds a step."""
+    return policy.constant_schedule and policy.horizon_tokens > policy.rounding_tokens
+
+
 def policy_of_run(run: LCCPRun) -> Policy:
     """The policy that `run` specifies."""
     saturation, schedule = run.spec.saturation, run.spec.schedule

@@ -8,7 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from lccp.analysis.policy import policy_of_run
+from lccp.analysis.policy import may_saturate, policy_of_run
 from lccp.api.objects.policy import Policy
 from lccp.api.run import LCCPRun
 from lccp.probes.registry import PROBES
@@ -26,7 +26,7 @@ def can_saturate(checkpoints: Sequence[int], policy: Policy) -> bool:
     """
     fitted = [tokens for tokens in checkpoints if tokens > policy.warmup_tokens]
     late = range(FEWEST_IN_A_LINE - 1, len(fitted))
-    return policy.constant_schedule and any(_is_enough(fitted, k, policy) for k in late)
+    return may_saturate(policy) and any(_is_enough(fitted, k, policy) for k in late)
 
 
 def _is_enough(fitted: Sequence[int], k: int, policy: Policy) -> bool:
@@ -44,7 +44,13 @@ def obstacle(run: LCCPRun) -> str:
     """Why no checkpoint of `run` can ever be Saturated, and what would help; else empty."""
     policy, budget = policy_of_run(run), run.spec.budget_tokens
     due = run.spec.checkpoints.due(budget)
-    for cause in (_unmeasured(run, policy), _schedule(run), _too_early(policy, budget)):
+    causes = (
+        _unmeasured(run, policy),
+        _schedule(run),
+        _too_short(policy),
+        _too_early(policy, budget),
+    )
+    for cause in causes:
         if cause:
             return cause
     return "" if can_saturate(due, policy) else _too_few(policy, budget)
@@ -91,6 +97,16 @@ def _schedule(run: LCCPRun) -> str:
     return (
         f"under the schedule {kind} the learning rate decays, which causes a plateau of its "
         "own, so the run is never judged saturated: only a run with the schedule Constant can be"
+    )
+
+
+def _too_short(policy: Policy) -> str:
+    step = policy.rounding_tokens + 1
+    if policy.horizon_source != "Given" or policy.horizon_tokens >= step:
+        return ""
+    return (
+        f"saturation.horizonTokens, {policy.horizon_tokens:,}, is less than a step of training, "
+        f"{step:,} tokens: a gain over it says nothing: give the tokens over which a gain must pay"
     )
 
 

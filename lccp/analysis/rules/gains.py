@@ -24,6 +24,8 @@ from lccp.analysis.rules.noise import (
 
 FEWEST = 3
 """Checkpoints in a window, where there are that many."""
+LEAST_SPAN = 0.1
+"""Horizons that the fitted checkpoints must span: a line is not drawn out more than tenfold."""
 
 
 @dataclass(frozen=True)

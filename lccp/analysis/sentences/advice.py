@@ -73,6 +73,11 @@ def _when_undetermined(findings: Findings) -> str:
         return "Decide from the numbers: under a decaying learning rate no plateau can be judged."
     if newest.plateau_horizons:
         return "Continue until the plateau has lasted, or the gain returns."
+    if findings.horizon_is_far:
+        return (
+            "Continue until the checkpoints span more of the horizon, or judge them by a shorter "
+            "one."
+        )
     if gain is None:
         return "Continue: there are too few checkpoints to judge yet."
     if gain.upper < 0:

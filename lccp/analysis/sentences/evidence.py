@@ -1,6 +1,7 @@
 """Why the verdict is what it is, in sentences with numbers."""
 
 from lccp.analysis.policy import CEILING
+from lccp.analysis.rules.gains import FEWEST
 from lccp.analysis.rules.noise import CHANCE, CURVED, FEWEST_FOR_MEMORY, SIGNIFICANT, exceeds
 from lccp.analysis.rules.patience import MEMORY_HORIZONS
 from lccp.analysis.sentences.findings import Findings, joined, percent
@@ -74,14 +75,19 @@ def _without_gain(findings: Findings) -> str:
             f"The signal {policy.signal} was not measured: no length exceeds the source "
             "context, or its probe is off."
         )
-    measured = (c for c in findings.checkpoints if policy.signal in c.values)
-    fitted = sum(c.tokens > max(0, policy.warmup_tokens) for c in measured)
-    if fitted >= 3:
+    fitted = findings.fitted
+    if findings.horizon_is_far:
+        return (
+            f"The checkpoints after the warm-up span {fitted[-1] - fitted[0]:,} tokens, less than "
+            f"a tenth of the horizon of {policy.horizon_tokens:,} tokens: what a horizon gains "
+            "cannot be told yet."
+        )
+    if len(fitted) >= FEWEST:
         return (
             f"{findings.title} was measured on one cluster of samples, so its sampling noise is "
             "unknown: evaluate with at least two haystacks."
         )
-    return f"A gain needs three checkpoints after the warm-up; so far there are {fitted}."
+    return f"A gain needs three checkpoints after the warm-up; so far there are {len(fitted)}."
 
 
 def _frozen(findings: Findings) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lccp.analysis.policy import names_of, stands_still
+from lccp.analysis.rules.gains import FEWEST, LEAST_SPAN
 from lccp.api.objects.policy import Policy
 from lccp.api.objects.verdict import CheckpointVerdict, Gain, GainState, Verdict
 from lccp.contract.signals import Role, Scale, Signal
@@ -34,6 +35,20 @@ class Findings:
     def gain(self) -> Gain | None:
         """The newest gain of the leading primary signal."""
         return self.newest.gain(self.policy.signal)
+
+    @property
+    def fitted(self) -> list[int]:
+        """Tokens of the checkpoints after the warm-up at which the leading signal was measured."""
+        measured = (c.tokens for c in self.checkpoints if self.policy.signal in c.values)
+        return [tokens for tokens in measured if tokens > max(0, self.policy.warmup_tokens)]
+
+    @property
+    def horizon_is_far(self) -> bool:
+        """There are enough checkpoints, but they span too little of a horizon for a gain."""
+        fitted = self.fitted
+        return len(fitted) >= FEWEST and (
+            fitted[-1] - fitted[0] < LEAST_SPAN * self.policy.horizon_tokens
+        )
 
     @property
     def title(self) -> str:

@@ -22,6 +22,27 @@ def judged(series: Series, policy: Policy = POLICY) -> JudgedSignal:
 FLAT = judged(a_series(REGULAR, WOBBLE))
 
 
+def test_a_horizon_far_beyond_the_checkpoints_has_no_gain() -> None:
+    """A line over them would be drawn out more than tenfold."""
+    span = int(REGULAR[-1] - REGULAR[0])
+    series = a_series(REGULAR, REGULAR / 4_000)
+    within, beyond = (
+        judged(series, POLICY.model_copy(update={"horizon_tokens": horizon}))
+        for horizon in (10 * span, 11 * span)
+    )
+    assert list(within.gains) == [REGULAR[-1]]
+    assert within.at(10_000) is not None
+    assert not beyond.gains
+    assert beyond.at(10_000) is None
+
+
+def test_a_horizon_shorter_than_a_step_saturates_nothing() -> None:
+    policy = POLICY.model_copy(update={"horizon_tokens": 25, "rounding_tokens": 24})
+    assert judged(a_series(REGULAR, WOBBLE), policy).saturated.any()
+    longer = policy.model_copy(update={"rounding_tokens": 25})
+    assert not judged(a_series(REGULAR, WOBBLE), longer).saturated.any()
+
+
 @pytest.mark.parametrize(
     ("values", "state"),
     [

@@ -5,15 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from grids import alike
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from manifests import BASE, changed
+from series import a_series
 
-from lccp.analysis.judged import grid_of, measure_of
+from lccp.analysis.judged import JudgedSignal
 from lccp.analysis.possible import FEWEST_IN_A_GAIN, FEWEST_IN_A_LINE, can_saturate, obstacle
 from lccp.analysis.rules import gains, plateau
-from lccp.analysis.rules.course import Course
 from lccp.api.objects.policy import Policy
 from lccp.api.run import LCCPRun
 
@@ -25,14 +24,9 @@ def a_run(**changes: Any) -> LCCPRun:
 
 def is_saturated(tokens: list[int], policy: Policy) -> bool:
     """By the rules, of a plateau with next to no noise."""
-    fitted = np.array([t for t in tokens if t > policy.warmup_tokens])
-    if not len(fitted):
-        return False
-    values = 1e-9 * np.random.default_rng(0).normal(size=len(fitted))
-    course = Course.of(
-        grid_of(fitted, policy), values, alike(values), measure_of(policy, "niah_ppl")
-    )
-    return bool(course.saturated(fitted >= policy.min_tokens).any())
+    values = 1e-9 * np.random.default_rng(0).normal(size=len(tokens))
+    judged = JudgedSignal.of(a_series(tokens, values), policy)
+    return judged is not None and bool(judged.saturated.any())
 
 
 @pytest.mark.slow
@@ -86,6 +80,7 @@ def test_a_suite_measures_its_signals_like_a_probe() -> None:
         ({"spec.checkpoints": {"everyTokens": "50B"}}, "checkpoints.everyTokens of at most"),
         ({"spec.saturation": {"patience": 8}}, "saturation.horizonTokens of at most"),
         ({"spec.saturation": {"horizonTokens": "125B"}}, "saturation.horizonTokens of at most"),
+        ({"spec.saturation": {"horizonTokens": 25}}, "25, is less than a step of training"),
     ],
 )
 def test_what_keeps_a_plan_from_it_is_told(changes: dict[str, Any], told: str) -> None:

@@ -44,6 +44,15 @@ def test_it_names_numbers_the_most_important_first() -> None:
     assert f"{newest.values[NIAH_PPL]:.3f}" in verdict.evidence[2]
 
 
+def test_a_horizon_far_beyond_the_checkpoints_is_told_and_nothing_is_drawn_out() -> None:
+    far = DEMO.model_copy(update={"horizon_tokens": 100 * 10**12, "budget_tokens": None})
+    verdict = judge(demo_reports(1, ceiling_step=15), far)
+    assert verdict.state is State.UNDETERMINED
+    assert "less than a tenth of the horizon of 100,000,000,000,000 tokens" in verdict.evidence[0]
+    assert "%" not in " ".join(verdict.evidence)
+    assert "span more of the horizon" in verdict.advice
+
+
 def test_a_saturation_is_told_by_its_line_also_while_it_is_only_held() -> None:
     now = judge_trajectory(FLAT, POLICY)
     line = now.checkpoints[-1].gains[0].line
