@@ -17,6 +17,7 @@ from lccp_evaluator.series.view import Show, Unmeasured, View
 Judge = Callable[[tuple[EvaluationReport, ...]], Verdict]
 LINES_BESIDE_ROWS = 6
 ROWS_MIN = 4
+NOTHING = "no checkpoint yet"
 
 
 @contextmanager
@@ -61,6 +62,8 @@ class PlainFolderView:
 
     def __call__(self, view: View) -> None:
         self._tell(self._heading, self._heading)
+        if not view.reports and not view.unmeasured:
+            self._tell(NOTHING, NOTHING)
         verdict = self._judged.of(view)
         digests = {report.tokens: report.checkpoint_digest for report in view.reports}
         for checkpoint in verdict.checkpoints if verdict else ():
@@ -84,7 +87,7 @@ def panel(
     more = [row(one) for one in view.unmeasured][-max(ROWS_MIN, height // 2) :]
     room = max(ROWS_MIN, height - LINES_BESIDE_ROWS - len(more))
     if not view.reports and not more:
-        return Group(title, Text(), Text("no checkpoint yet", style="dim"))
+        return Group(title, Text(), Text(NOTHING, style="dim"))
     return Group(title, Text(), checkpoint_table(verdict, more, room))
 
 

@@ -12,6 +12,11 @@ from lccp_evaluator.series.files import read_object
 TRAINER_STATE = "trainer_state.json"
 """Written by transformers' Trainer, as its last file."""
 
+UNCOUNTED = (
+    "index, trainer's state and name lack its tokens: give --tokens-per-step or --index (of a run: "
+    "source.tokens)"
+)
+
 _NUMBER = r"(\d+(?:\.\d+)?)([kmbt]?)"
 _WORD = r"(?<![a-z0-9])"
 TOKENS_IN_NAME = (

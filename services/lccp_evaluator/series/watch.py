@@ -19,7 +19,7 @@ from lccp_evaluator.progress import Done
 from lccp_evaluator.series.checkpoints import CheckpointDirectory, Completion
 from lccp_evaluator.series.conversion import Stamps
 from lccp_evaluator.series.formats import Format, HuggingFace
-from lccp_evaluator.series.tokens import TRAINER_STATE, TokenCounts, Trained
+from lccp_evaluator.series.tokens import TRAINER_STATE, UNCOUNTED, TokenCounts, Trained
 from lccp_evaluator.series.view import Destination, Show, Unmeasured, View
 
 HUGGING_FACE = HuggingFace()
@@ -185,8 +185,7 @@ class Watch:
             self._since.pop(path, None)
             return Unmeasured(path, None, "Incomplete", f"incomplete: {error}")
         if trained is None:
-            note = "left out: index, trainer's state and name lack its tokens: give an index, or"
-            return Unmeasured(path, None, "LeftOut", f"{note} the tokens of a step")
+            return Unmeasured(path, None, "LeftOut", f"left out: {UNCOUNTED}")
         if first.setdefault(trained.tokens, path) != path:
             note = f"left out: has as many tokens as {first[trained.tokens].name}"
             return Unmeasured(path, trained.tokens, "LeftOut", note)

@@ -49,11 +49,20 @@ def test_without_a_terminal_each_change_is_told_once() -> None:
         return verdict_over(reports)
 
     view = PlainFolderView(Console(file=output, width=200), "watching", judge)
-    for seen in (a_view(0, "waiting"), a_view(1, "waiting"), a_view(1, "waiting"), a_view(2)):
+    nothing = a_view(0)
+    for seen in (
+        nothing,
+        nothing,
+        a_view(0, "waiting"),
+        a_view(1, "waiting"),
+        a_view(1, "waiting"),
+        a_view(2),
+    ):
         view(seen)
     lines = output.getvalue().splitlines()
     assert [line.split(":")[0] for line in lines] == [
         "watching",
+        "no checkpoint yet",
         "step-0",
         "checkpoint 1 K",
         "checkpoint 2 K",

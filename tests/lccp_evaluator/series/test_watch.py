@@ -235,7 +235,7 @@ def test_a_failure_is_told_and_tried_again_when_files_change(world: World) -> No
 def test_what_tells_no_tokens_or_those_of_another_is_left_out(world: World) -> None:
     world.counts = TokenCounts()
     world.write(10)
-    assert "lack its tokens: give an index" in world.notes()["checkpoint-10"]
+    assert "lack its tokens: give --tokens-per-step or --index" in world.notes()["checkpoint-10"]
 
     world.counts = TokenCounts({"checkpoint-10": 5, "checkpoint-20": 5})
     world.write(20)
