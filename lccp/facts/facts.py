@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from lccp.api.labels import ANNEAL
@@ -53,6 +54,9 @@ class RunFacts(Generic[R_co, V_co]):
     """The trainer of an attached run is requested to end."""
     heartbeats: Mapping[int, Heartbeat] = field(default_factory=dict)
     """Newest heartbeat, by attempt, of the run or of a branch."""
+    heard_at: datetime | None = None
+    """When the newest attempt wrote its heartbeat, by the clock of whoever reads repeatedly; None:
+    only the heartbeat itself tells, by its node's clock."""
     ends: Mapping[int, End] = field(default_factory=dict)
     """Newest end, by attempt, of the run or of a branch."""
     checkpoints: Mapping[int, Checkpoint] = field(default_factory=dict)

@@ -106,15 +106,16 @@ def download_directory(
         shutil.rmtree(part, ignore_errors=True)
 
 
-def delete_prefix(store: Store, prefix: str, workers: int = 4) -> None:
-    """Delete all objects below the folder `prefix`, manifests first.
+def delete_prefix(store: Store, prefix: str, workers: int = 4, last: str | None = None) -> None:
+    """Delete all objects below the folder `prefix`, manifests first, the object `last` at the end.
 
     An interrupted deletion therefore leaves nothing that looks complete.
     """
-    keys = [info.key for info in store.list(_folder(prefix))]
-    manifests = [key for key in keys if key.endswith("/manifest.json")]
-    for some in (manifests, sorted(set(keys) - set(manifests))):
-        for _ in in_parallel(store.delete, some, workers):
+    keys = {info.key for info in store.list(_folder(prefix))}
+    manifests = {key for key in keys if key.endswith("/manifest.json")}
+    end = keys & {last}
+    for some in (manifests, keys - manifests - end, end):
+        for _ in in_parallel(store.delete, sorted(some), workers):
             pass
 
 

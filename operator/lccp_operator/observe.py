@@ -1,5 +1,6 @@
 """Observing one run's part of a store: its facts, or since when and why they are unreadable."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from lccp.api.conditions import Reason
@@ -41,6 +42,11 @@ class StoreObserver:
         """Hash of the whole listing."""
         self._silent: LccpError | None = None
         """Why `moved` could not answer."""
+        self._looked_at: datetime | None = None
+        self._told: tuple[int, datetime] | None = None
+        """The newest attempt, and the time in its heartbeat."""
+        self._heard_at: datetime | None = None
+        """When that was written."""
 
     def part(self, now: datetime) -> Known[Facts] | Unknown:
         """The facts, or since when and why they are unreadable."""
@@ -56,7 +62,7 @@ class StoreObserver:
                 why = f"{facts.damaged[key]}: {DAMAGED_THEN}"
                 return self._unknown(now, why, Reason.STORED_OBJECT_DAMAGED)
         self._since = None
-        return Known(facts)
+        return Known(replace(facts, heard_at=self._heard(facts, now)))
 
     def remember(self, key: str, value: StoreObject, etag: str) -> None:
         """This process wrote `value` at `key`: it need not be read."""
@@ -91,6 +97,20 @@ class StoreObserver:
         self._trainings = list(listing.below(self.keys.trainings))
         self._all = _hash(listing)
         return self._reader.facts(listing)
+
+    def _heard(self, facts: Facts, now: datetime) -> datetime | None:
+        """When the newest heartbeat was written: at the time that it tells, if that is possible.
+
+        The clock of the attempt's node may be wrong: it was written after the last look, and by
+        `now`.
+        """
+        newest = max(facts.heartbeats, default=None)
+        told = None if newest is None else (newest, facts.heartbeats[newest].at)
+        if told is not None and told != self._told:
+            possible = (self._looked_at or told[1]) <= told[1] <= now
+            self._heard_at = told[1] if possible else now
+        self._told, self._looked_at = told, now
+        return self._heard_at
 
     def _unknown(self, now: datetime, why: str, reason: Reason) -> Unknown:
         self._since = self._since or now

@@ -36,7 +36,7 @@ def purge(environ: Mapping[str, str], installation: str) -> None:
             f"store {store.url} holds a run {invocation.run} that installation {other} manages "
             f"according to its run.json, not {installation}: none of it is deleted"
         )
-    delete_prefix(store, keys.prefix)
+    delete_prefix(store, keys.prefix, last=keys.identity)
 
 
 def main(environ: Mapping[str, str], installation: str = "") -> ExitCode:

@@ -69,6 +69,23 @@ def test_nothing_goes_while_a_record_of_whose_run_it_is_is_damaged(
     assert len(store.list("default/tiny/")) == 2
 
 
+def test_what_says_whose_run_it_is_goes_last(
+    store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim(store, OWN)
+    store.put(f"{KEYS.trainings}a1-00000001/end.json", b"{}")
+    gone: list[str] = []
+    delete = FileStore.delete
+    monkeypatch.setattr(
+        FileStore, "delete", lambda own, key: (gone.append(key), delete(own, key))[1]
+    )
+
+    assert purged(store, OWN) == ExitCode.OK
+
+    assert gone[-1] == KEYS.identity
+    assert len(gone) == 3
+
+
 def test_what_a_purge_left_is_deleted_by_the_next(store: FileStore) -> None:
     store.put(KEYS.journal, Journal().to_json())
     assert purged(store, OWN) == ExitCode.OK

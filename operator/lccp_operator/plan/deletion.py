@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from lccp.api.conditions import OF_EVERY_RUN, ConditionType, Reason
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
+from lccp_operator.facts import Facts
 from lccp_operator.intents import (
     ApplyWorkload,
     DeleteWorkload,
@@ -111,16 +112,32 @@ def _purge(
 
 
 def _begin(run: LCCPRun, observed: Observed, now: datetime) -> Plan:
-    """The purge, unless the store may hold another's run and the purge could not tell."""
+    """The purge, unless the store may hold another's run, or is not the one that holds this run's
+    objects, and the purge could not tell.
+    """
     store = observed.store
     if isinstance(store, Unknown):
         own = run.status.installation if run.status else None
         nobodys = bool(observed.owner.id) and own is None
         if nobodys or store.reason is Reason.STORED_OBJECT_DAMAGED:
             return _plan(run, now, why=store.why)
+    elif _is_elsewhere(run, store.value):
+        return _plan(run, now, why=_nothing_of(run))
     rejected = observed.rejected.get(Purge())
     why = rejected.message if rejected else ""
     return _plan(run, now, ApplyWorkload(Purge(), observed.offered), why=why)
+
+
+def _is_elsewhere(run: LCCPRun, facts: Facts) -> bool:
+    """It had begun, and nothing of it is here: a purge would find nothing, and call it deleted."""
+    return run.status is not None and run.status.start_time is not None and Purge().done(facts)
+
+
+def _nothing_of(run: LCCPRun) -> str:
+    return (
+        f"store {run.spec.checkpoints.store_name} holds nothing of this run, although it had "
+        "begun: the store's url in the installation is wrong, or somebody deleted the objects"
+    )
 
 
 def _trouble(purge: WorkloadState) -> str:

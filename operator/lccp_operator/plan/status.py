@@ -109,7 +109,8 @@ def _steadied(before: LCCPRunStatus, status: LCCPRunStatus) -> LCCPRunStatus:
     if before.model_copy(update={"progress": status.progress}) != status:
         return status
     old, new = before.progress.last_heartbeat_time, status.progress.last_heartbeat_time
-    recent = old is not None and new is not None and new - old < timedelta(seconds=PROGRESS_SECONDS)
+    near = timedelta(seconds=PROGRESS_SECONDS)
+    recent = old is not None and new is not None and abs(new - old) < near
     return before if recent else status
 
 

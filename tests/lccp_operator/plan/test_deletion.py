@@ -238,6 +238,29 @@ def test_a_store_that_does_not_answer_holds_up_no_purge() -> None:
     assert DeleteWorkload(Training(1)) in decided.intents
 
 
+def test_a_store_with_nothing_of_a_run_that_had_begun_is_not_taken_for_purged() -> None:
+    world = a_deleted_world(**KEPT)
+    world.workers.clear()
+    elsewhere = dict(world.store.objects)
+    world.store.objects.clear()
+
+    assert world.reconcile().intents == ()
+
+    assert world.finalizer
+    assert "blocked: store default holds nothing of this run" in training(world).message
+    world.store.objects |= elsewhere
+    assert started(world.reconcile()) == [Purge()]
+
+
+def test_a_run_that_never_began_is_purged_though_nothing_of_it_is_there() -> None:
+    world = a_deleted_world(**KEPT)
+    world.workers.clear()
+    world.store.objects.clear()
+    world.run = world.run.model_copy(update={"status": None})
+
+    assert started(world.reconcile()) == [Purge()]
+
+
 def test_a_damaged_object_that_may_be_anothers_holds_up_the_purge() -> None:
     world = a_deleted_world(**KEPT)
     world.workers.clear()

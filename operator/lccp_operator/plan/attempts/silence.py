@@ -1,5 +1,7 @@
 """An attempt whose pods run, but report nothing, or only what hampers them."""
 
+from datetime import datetime
+
 from lccp.api.objects.training import Heartbeat
 from lccp_operator.plan.context import Context
 
@@ -9,12 +11,12 @@ SILENT_SECONDS = 30.0
 
 def silence(context: Context) -> list[str]:
     """A sentence if the open attempt reports nothing, with what to check; else none."""
-    left, beat, gang = silence_seconds_left(context), _last_beat(context), context.gang
-    if left is None or left > 0 or beat is None or gang is None:
+    since, attempt, gang = _heard_at(context), context.open_attempt, context.gang
+    if since is None or attempt is None or gang is None or _seconds_left(context, since) > 0:
         return []
     log = f" ({gang.log})" if gang.log else ""
     return [
-        f"attempt {beat.attempt} has reported nothing since {beat.at:%Y-%m-%d %H:%M:%S} UTC, "
+        f"attempt {attempt.number} has reported nothing since {since:%Y-%m-%d %H:%M:%S} UTC, "
         "although it runs: it can't reach the store, it is frozen, or its node's clock is wrong; "
         f"see its log{log}"
     ]
@@ -22,8 +24,12 @@ def silence(context: Context) -> list[str]:
 
 def silence_seconds_left(context: Context) -> float | None:
     """Seconds until a heartbeat is overdue; None if no heartbeat is expected."""
-    beat = _last_beat(context)
-    return None if beat is None else context.seconds_left(beat.at, SILENT_SECONDS)
+    since = _heard_at(context)
+    return None if since is None else _seconds_left(context, since)
+
+
+def _seconds_left(context: Context, since: datetime) -> float:
+    return context.seconds_left(since, SILENT_SECONDS)
 
 
 def hampered(context: Context) -> list[str]:
@@ -35,6 +41,12 @@ def hampered(context: Context) -> list[str]:
     attempt = context.last_attempt if imports else context.open_attempt
     beat = context.facts.heartbeats.get(attempt.number) if attempt is not None else None
     return [beat.problem] if beat is not None and beat.problem else []
+
+
+def _heard_at(context: Context) -> datetime | None:
+    """When the open attempt last reported while it runs; None before its first heartbeat."""
+    beat = _last_beat(context)
+    return None if beat is None else context.facts.heard_at or beat.at
 
 
 def _last_beat(context: Context) -> Heartbeat | None:

@@ -77,6 +77,19 @@ def test_a_heartbeat_of_the_end_of_time_ends_no_reconcile() -> None:
     assert _after(world, 1, RUNS) == ""
 
 
+@pytest.mark.parametrize("hours", [-1, 1], ids=["behind", "ahead"])
+def test_a_wrong_clock_of_its_node_neither_makes_it_silent_nor_hides_it(hours: int) -> None:
+    world = a_training_world()
+    for _ in range(5):
+        world.now += timedelta(seconds=15)
+        beat = heartbeat_of(1, EVERY_TOKENS, world.now + timedelta(hours=hours))
+        world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+        assert _after(world, 0, RUNS) == ""
+
+    assert _after(world, 29, RUNS) == ""
+    assert _after(world, 2, RUNS).startswith("attempt 1 has reported nothing since 2026-01-05 09:0")
+
+
 @pytest.mark.parametrize("attached", [False, True], ids=["a trainer", "an importer"])
 def test_what_hampered_a_trainer_is_not_told_once_it_was_killed(attached: bool) -> None:
     run = an_attached_run() if attached else a_small_run()
