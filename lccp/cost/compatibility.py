@@ -36,6 +36,8 @@ DERIVED = {
     "sequence_parallel_size": f"{FIELD}.sequenceParallelSize",
 }
 """Settings of DeepSpeed that the trainer itself relies on, and the field that sets each."""
+OBJECTS = ("zero_optimization", "zero_optimization.offload_optimizer")
+"""Settings around derived ones, which anything else in their place would remove."""
 HONOURED = """
 activation_checkpointing aio autotuning checkpoint comet comms_logger communication_data_type
 compile csv_monitor data_efficiency dataloader_drop_last datastates_ckpt disable_allgather
@@ -108,7 +110,7 @@ def _layout(spec: LCCPRunSpec) -> Iterator[str]:
 
 
 def _deepspeed(training: TrainingSpec) -> Iterator[str]:
-    asked = training.deepspeed
+    asked, absent = training.deepspeed, object()
     if asked.zero_stage == 0 and training.precision == "BF16":
         yield (
             f"{FIELD}.zeroStage: 0 is wrong by a step of the optimizer with precision BF16: "
@@ -116,14 +118,15 @@ def _deepspeed(training: TrainingSpec) -> Iterator[str]:
         )
     if asked.zero_stage == 0 and asked.offload_optimizer == "CPU":
         yield f"{FIELD}.offloadOptimizer: CPU needs a partitioned optimizer: take zeroStage 1 to 3"
-    if not isinstance(asked.config.get("zero_optimization", {}), Mapping):
-        yield f"{FIELD}.config.zero_optimization: must be an object with settings of ZeRO"
+    for setting in OBJECTS:
+        if not isinstance(_at(asked.config, setting, {}), Mapping):
+            yield f"{FIELD}.config.{setting}: must be an object with settings of ZeRO"
     for setting in sorted(asked.config.keys() - SETTINGS - DERIVED.keys())[:USELESS_TOLD]:
         yield f"{FIELD}.config.{setting}: {_useless(setting)}"
     for setting, field in DERIVED.items():
-        if _at(asked.config, setting.split(".")) is not None:
+        if _at(asked.config, setting, absent) is not absent:
             yield f"{FIELD}.config.{setting}: {field} gives this: remove it here"
-    if _at(asked.config, ["zero_optimization", "offload_param", "device"]) == "nvme":
+    if _at(asked.config, "zero_optimization.offload_param.device", None) == "nvme":
         yield (
             f"{FIELD}.config.zero_optimization.offload_param.device: nvme is not supported: "
             "state on it would be left out of what a run resumes from"
@@ -238,8 +241,10 @@ def _divisors(number: int) -> str:
     return one_of(divisors(number))
 
 
-def _at(config: Any, path: list[str]) -> Any:
-    """The value at `path` in nested objects, or None."""
-    for name in path:
-        config = config.get(name) if isinstance(config, Mapping) else None
+def _at(config: Any, path: str, default: Any) -> Any:
+    """The value at a dotted `path` in nested objects, null included, or `default`."""
+    for name in path.split("."):
+        if not isinstance(config, Mapping) or name not in config:
+            return default
+        config = config[name]
     return config

@@ -83,6 +83,20 @@ def deepspeed(**fields: Any) -> dict[str, Any]:
             deepspeed(config={"zero_optimization": {"offload_optimizer": {"device": "cpu"}}}),
             "config.zero_optimization.offload_optimizer.device: .*offloadOptimizer gives this",
         ),
+        (deepspeed(config={"amp": None}), "config.amp: training.precision gives this"),
+        (
+            deepspeed(config={"gradient_clipping": None}),
+            "config.gradient_clipping: training.gradientClipping gives this: remove it here$",
+        ),
+        (
+            deepspeed(config={"zero_optimization": {"stage": None}}),
+            "config.zero_optimization.stage: training.deepspeed.zeroStage gives this",
+        ),
+        (deepspeed(config={"zero_optimization": None}), "config.zero_optimization: must be an obj"),
+        (
+            deepspeed(config={"zero_optimization": {"offload_optimizer": None}}),
+            "config.zero_optimization.offload_optimizer: must be an object with settings of ZeRO$",
+        ),
         (
             deepspeed(config={"zero_optimization": {"offload_param": {"device": "nvme"}}}),
             "config.zero_optimization.offload_param.device: nvme",
