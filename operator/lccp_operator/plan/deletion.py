@@ -31,6 +31,8 @@ from lccp_operator.workloads.purge import Purge
 from lccp_operator.workloads.state import Phase, WorkloadState
 
 REQUEUE_SECONDS = 5.0
+AGAIN_AFTER = timedelta(seconds=30)
+"""From the start of a purge that left objects, until another one."""
 
 
 def finalizer_wanted(run: LCCPRun) -> bool:
@@ -105,10 +107,23 @@ def _purge(
     if purge is None:
         return _begin(run, observed, now)
     if purge.ended and purge.phase is Phase.SUCCEEDED:
-        return _plan(run, now, SetFinalizer(False), event=_purged(run, now), idle=True)
+        return _after(run, purge, observed, now)
     if purge.ended and not purge.deleting:
         return _plan(run, now, DeleteWorkload(Purge()), why=_failure(purge))
     return _plan(run, now, why=_trouble(purge))
+
+
+def _after(run: LCCPRun, purge: WorkloadState, observed: Observed, now: datetime) -> Plan:
+    """The release of the run; if the purge worked elsewhere another purge, after a while."""
+    store = observed.store
+    if isinstance(store, Unknown) or Purge().done(store.value):
+        return _plan(run, now, SetFinalizer(False), event=_purged(run, now), idle=True)
+    again = purge.started_at is not None and now - purge.started_at > AGAIN_AFTER
+    why = (
+        f"a purge ended, and store {run.spec.checkpoints.store_name} still holds objects of this "
+        "run: its pods reached another store, or mount another volume there (topology.podTemplate)"
+    )
+    return _plan(run, now, *([DeleteWorkload(Purge())] if again else []), why=why)
 
 
 def _begin(run: LCCPRun, observed: Observed, now: datetime) -> Plan:

@@ -61,10 +61,10 @@ def training(context: Context, goal: Goal) -> Finding:
         return _waiting(context, Training.of(attempt), gang, name)
     beat = context.facts.heartbeats.get(attempt.number)
     starting = beat is None or beat.phase == "Starting"
-    if starting and gang.pods_begun < gang.pods_expected:
+    if gang.pods_begun < gang.pods_expected and (starting or gang.trouble is not None):
         parts = f"{name}, {gang.pods_begun} of {gang.pods_expected} pods"
         found = _waiting(context, Training.of(attempt), gang, parts)
-        return replace(found, message=f"{found.message}; {WHOLE_GANGS}")
+        return replace(found, message=f"{found.message}; {WHOLE_GANGS}") if starting else found
     if beat is None or beat.phase == "Starting":
         return Finding("True", Reason.STARTING, f"{name} {_start(context, beat, gang)}")
     if context.spec.source is not None:

@@ -106,6 +106,7 @@ def test_the_gang_is_gone_before_the_purge_and_the_purge_before_the_finalizer() 
     assert world.finalizer
 
     purge(world).phase = Phase.SUCCEEDED
+    world.store.objects.clear()
     world.reconcile()
     assert not world.finalizer
     assert world.events[-1].reason.value == "ArtifactsPurged"
@@ -250,6 +251,19 @@ def test_a_store_with_nothing_of_a_run_that_had_begun_is_not_taken_for_purged() 
     assert "blocked: store default holds nothing of this run" in training(world).message
     world.store.objects |= elsewhere
     assert started(world.reconcile()) == [Purge()]
+
+
+def test_a_purge_that_ended_elsewhere_releases_nothing_and_is_made_again() -> None:
+    world = a_deleted_world(**KEPT)
+    purged = WorkloadState(Phase.SUCCEEDED, started_at=world.now)
+    there = replace(world.observed(), workloads=Known({Purge(): purged}))
+
+    assert world.reconcile(there).intents == ()
+    assert world.finalizer
+    assert "blocked: a purge ended, and store default still holds" in training(world).message
+
+    world.now += timedelta(seconds=31)
+    assert world.reconcile(there).intents == (DeleteWorkload(Purge()),)
 
 
 def test_a_run_that_never_began_is_purged_though_nothing_of_it_is_there() -> None:

@@ -43,6 +43,21 @@ def test_training_tells_what_rank_0_does(phase: str, found: tuple[str, str]) -> 
     assert conditions(world.run)["Training"] == found
 
 
+def test_a_gang_that_somebody_reduced_while_it_trained_is_not_said_to_train() -> None:
+    world = a_training_world()
+    beat = heartbeat_of(1, EVERY_TOKENS, world.now)
+    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+    held = Trouble(Reason.HELD_BACK, "Job j has parallelism 1 instead of 2")
+    left = (Pod(1, "b", Phase.RUNNING),)
+    state = WorkloadState(Phase.RUNNING, left, pods_expected=2, trouble=held)
+    world.reconcile(seen(world, workloads=Known({Training(1): state})))
+
+    assert conditions(world.run)["Training"] == ("False", "HeldBack")
+    told = message(world, ConditionType.TRAINING)
+    assert told.startswith("attempt 1, 1 of 2 pods: Job j has parallelism 1 instead of 2")
+    assert "gangTimeoutSeconds" not in told
+
+
 def test_a_gang_that_never_reported_is_not_said_to_load_its_model() -> None:
     world = a_world()
     world.reconcile()

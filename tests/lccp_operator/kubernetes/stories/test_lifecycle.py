@@ -11,6 +11,7 @@ from operator_world import EVERY_TOKENS
 from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
 from lccp.api.labels import FETCH, INTRINSIC, SUITE
+from lccp.store.directory import delete_prefix
 from lccp_operator.kubernetes import api
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.usefixtures("operator")]
@@ -234,6 +235,7 @@ def test_artifacts_are_purged_before_the_run_goes(namespace: Namespace, jobs: Jo
     jobs.let_go(TRAINING)
     jobs.start(PURGE)
     assert not is_gone(namespace)
+    delete_prefix(namespace.store, namespace.keys("tiny").prefix)
     jobs.end(PURGE)
 
     wait_for(lambda: is_gone(namespace), "the run is still there")
