@@ -235,8 +235,8 @@ def _changed_and_back(context: Context) -> bool:
 def _problem(context: Context) -> str | None:
     if context.facts.identity is None:
         return "without run.json" if context.facts.holds_a_run else None
-    if not context.facts.holds_progress:
-        return None
+    if context.problem_of_prefix or not context.facts.holds_progress:
+        return context.problem_of_prefix
     return context.identity_problem or _not_adopted(context)
 
 

@@ -191,6 +191,19 @@ class Context:
         more = f" ({len(found) - DIFFERENCES_SHOWN} more)" if len(found) > DIFFERENCES_SHOWN else ""
         return f"another one ({'; '.join(map(str, found[:DIFFERENCES_SHOWN]))}{more})"
 
+    @property
+    def problem_of_prefix(self) -> str | None:
+        """Run and journal in the store are another existing run's: a link, or a copy; in words."""
+        held, accepted, own = self.facts.identity, self.journal.accepted, self.run.metadata
+        if held is None or accepted is None or accepted.deleted_at is not None:
+            return None
+        if accepted.run_uid == own.uid or (held.namespace, held.name) == (own.namespace, own.name):
+            return None
+        return (
+            f"whose run.json and journal.json are those of run {held.namespace}/{held.name} (to "
+            "go on from a copy of it, delete the copy's journal.json)"
+        )
+
     @cached_property
     def changed_settings(self) -> list[Difference]:
         """The settings that differ from those that the newest attempt was started with."""

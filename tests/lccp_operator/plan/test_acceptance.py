@@ -19,6 +19,7 @@ from operator_world import (
     World,
     a_small_run,
     applied_again,
+    begun,
     conditions,
     manifest_of,
     with_spec,
@@ -100,6 +101,29 @@ def owned(owner: Owner) -> World:
     world = replace(a_world(), owner=owner)
     world.settle()
     return world
+
+
+@pytest.mark.parametrize("deleted", [False, True], ids=["that goes on", "that was deleted"])
+def test_the_prefix_of_another_run_is_taken_over_only_from_one(deleted: bool) -> None:
+    """Two run objects reach one prefix by a link, or one of them by a copy."""
+    world = begun(World(a_small_run(), NEVER))
+    identity = json.loads(world.store.get(KEYS.identity)) | {"name": "twin"}
+    world.store.put(KEYS.identity, json.dumps(identity).encode())
+    if deleted:
+        record_deletion(world.store, KEYS, "run-1", lambda: None)
+    before = dict(world.store.objects)
+
+    second = applied_again(world)
+    second.reconcile()
+
+    if deleted:
+        assert conditions(second.run)["Accepted"] == ("True", "Valid")
+        return
+    assert conditions(second.run)["Accepted"] == ("False", "StoreHoldsAnotherRun")
+    assert second.run.status is not None
+    told = next(c for c in second.run.status.conditions if c.type.value == "Accepted").message
+    assert "whose run.json and journal.json are those of run default/twin" in told
+    assert (second.started, second.store.objects) == ([], before)
 
 
 def test_what_an_installation_carries_out_is_marked_in_store_and_status() -> None:
