@@ -20,7 +20,7 @@ from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 
-from paces.gangs import Ours
+from paces.gangs import Ours, close_at_sigterm
 from trainer_world import Attempt
 from training import ROW, ROWS, compared, run, world
 
@@ -33,8 +33,11 @@ def seconds_of_steps(folder: Path, steps: int) -> tuple[dict[int, float], float]
     """Seconds from the end of each step to the next one's, by step; and those spent saving."""
     checkpoints = {"everyTokens": CHECKPOINT_STEPS * STEP, "stateEveryTokens": STATE_STEPS * STEP}
     attempt = started(folder, "saves", checkpoints, tokens=steps * STEP)
-    if attempt.process.wait() != 0:
-        raise SystemExit(attempt.log)
+    try:
+        if attempt.process.wait() != 0:
+            raise SystemExit(attempt.log)
+    finally:
+        attempt.process.kill()
     ends = {record.step: record.at.timestamp() for record in attempt.history}
     between = {first: ends[second] - ends[first] for first, second in pairwise(sorted(ends))}
     return between, attempt.heartbeat.ledger.saving
@@ -75,6 +78,7 @@ def main() -> int:
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=8, help="of a turn")
     asked = parser.parse_args()
+    close_at_sigterm()
     with tempfile.TemporaryDirectory() as folder:
         between, saving = seconds_of_steps(Path(folder), asked.steps)
     warm = {number: seconds for number, seconds in between.items() if number > WARM_STEPS}

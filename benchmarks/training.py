@@ -24,7 +24,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from paces.gangs import Bare, Gang, Ours
+from paces.gangs import Bare, Gang, Ours, close_at_sigterm
 from trainer_world import World
 
 TINY = Path(__file__).parents[1] / "examples" / "tiny"
@@ -138,6 +138,7 @@ def main() -> int:
     parser.add_argument("--pairs", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=6, help="of a turn")
     asked = parser.parse_args()
+    close_at_sigterm()
     libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "deepspeed"))
     print(f"{date.today()}, Python {sys.version.split()[0]}, {libraries}, {asked.pairs} pairs\n")
     print("| comparison | step | other's step | ratio (quartiles) | of processor time | target |")

@@ -1,12 +1,13 @@
 """Gangs of processes that train side by side, one of them at a time."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -20,6 +21,11 @@ WARM_STEPS = 3
 PATIENCE_SECONDS = 600
 
 
+def close_at_sigterm() -> None:
+    """Let SIGTERM raise, so that gangs are closed: a stopped one would else stay for ever."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
+
+
 class Gang(ABC):
     """Processes that train until they are closed; outside their turns they are stopped."""
 
@@ -31,9 +37,12 @@ class Gang(ABC):
 
     @property
     def ranks(self) -> list[psutil.Process]:
-        """The processes that train."""
-        below = psutil.Process(self.process.pid).children(recursive=True)
-        return [one for one in below if "RANK" in one.environ()]
+        """The processes that train and have not ended."""
+        found = []
+        for one in psutil.Process(self.process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                found += [one] if "RANK" in one.environ() else []
+        return found
 
     def warm(self) -> None:
         """Wait for its first steps, and stop it."""
@@ -59,14 +68,17 @@ class Gang(ABC):
         return sum(each.user + each.system for each in times)
 
     def close(self) -> None:
-        """Kill it."""
-        for one in [*self.ranks, self.process]:
-            one.kill()
+        """Kill what is left of it."""
+        for one in self.ranks if self.process.poll() is None else []:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        self.process.kill()
         self.process.wait()
 
     def _signal(self, what: str) -> None:
         for one in self.ranks:
-            getattr(one, what)()
+            with suppress(psutil.NoSuchProcess):
+                getattr(one, what)()
 
 
 class Ours(Gang):
