@@ -91,7 +91,7 @@ def _dividers(chart: HeatMaps, panels: Panels[Any]) -> Iterator[dict[str, object
                 "x1": within - 0.5,
                 "y0": 0,
                 "y1": 1,
-                "line": {"color": "#ffffff", "width": 2},
+                "line": {"color": "#ffffff", "width": 4},
             }
 
 

@@ -20,6 +20,8 @@ from lccp.report.figures.style import TokenAxis, translucent
 PANEL_PIXELS, REST_PIXELS = 200, 90
 LEGEND_BELOW_PIXELS = 54
 """From the lowest panel to the legend of its shades, with the axis's ticks and title between."""
+SHARE_MARGIN = 0.05
+"""Beyond 0 and 1, for the marks of points there."""
 LAW_POINTS = 60
 """Of a log law's curve."""
 
@@ -151,11 +153,21 @@ def _vertical_axis(
         figure.update_yaxes(style.log_axis(values, signal.unit), row=row)
     elif signal.unit == "nats":
         figure.update_yaxes(title_text=signal.unit, zeroline=True, row=row)
+    elif signal.unit == "share":
+        figure.update_yaxes(_share_axis(values), row=row)
     elif max(values) > 1:
         whole = {"tick0": 0, "dtick": max(1, -(-round(max(values)) // 5))}
         figure.update_yaxes(title_text=signal.title.lower(), rangemode="tozero", **whole, row=row)
     else:
         figure.update_yaxes(title_text=f"{signal.unit} (0–1)", tickformat=".2~f", row=row)
+
+
+def _share_axis(values: Sequence[float]) -> dict[str, object]:
+    """From 0 to 1 at most, unless there are values beyond, such as of a recovery."""
+    if min(values) < 0 or max(values) > 1:
+        return {"title": {"text": "share"}, "zeroline": True}
+    ends = {"clipmin": -SHARE_MARGIN, "clipmax": 1 + SHARE_MARGIN}
+    return {"title": {"text": "share (0–1)"}, "tickformat": ".2~f", "autorangeoptions": ends}
 
 
 def log_law(

@@ -52,6 +52,31 @@ def test_intervals_are_drawn_where_there_are_any(verdict: Verdict) -> None:
     assert [(y - below, y + above) for y, below, above in bars] == intervals
 
 
+@pytest.mark.parametrize(
+    ("name", "values", "title", "axis"),
+    [
+        ("niah_score", (0.0, 0.0), "share (0–1)", {"clipmin": -0.05, "clipmax": 1.05}),
+        ("recovery", (0.5, 1.6), "share", {"clipmin": None, "clipmax": None}),
+        ("recovery", (-0.1, 0.2), "share", {"clipmin": None, "clipmax": None}),
+    ],
+)
+def test_a_share_lies_between_0_and_1_unless_its_values_do_not(
+    name: str,
+    values: tuple[float, float],
+    title: str,
+    axis: dict[str, float | None],
+    verdict: Verdict,
+) -> None:
+    signal, points = lines()[name].signal, {1: (values[0], None), 2: (values[1], None)}
+    figure = course(
+        SignalCurves("Course", "", ((name,),)), {name: SignalLine(signal, points)}, verdict
+    )
+    assert figure is not None
+    shown = figure.layout.yaxis
+    assert (shown.title.text, shown.dtick) == (title, None)
+    assert {end: shown.autorangeoptions[end] for end in axis} == axis
+
+
 def test_how_far_the_middle_is_lost_is_drawn_in_nats_with_its_interval(verdict: Verdict) -> None:
     figure = course(LOST, lines(), verdict)
     index = trace(figure, "NIAH lost in the middle")
