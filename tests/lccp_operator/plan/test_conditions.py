@@ -74,7 +74,7 @@ def test_a_gate_is_answered_in_a_condition(answer: Answer, found: tuple[str, str
     assert message(world, ConditionType.GATE_PASSED) == f"{sentence}: niah_ppl gain is 0.01"
 
 
-@pytest.mark.parametrize("saturation", [{}, {"patience": 16}], ids=["possible", "never"])
+@pytest.mark.parametrize("saturation", [{}, {"patience": 9}], ids=["possible", "never"])
 def test_a_plan_that_can_never_end_saturated_is_told(saturation: dict[str, int]) -> None:
     world = World(a_small_run(saturation=saturation), NEVER)
     world.reconcile()
