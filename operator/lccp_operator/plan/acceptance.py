@@ -73,10 +73,8 @@ def refusal(context: Context) -> Refusal | None:
         return _untrainable(context)
     where = f"store {context.spec.checkpoints.store_name}"
     name = f"{context.run.metadata.namespace}/{context.run.metadata.name}"
-    message = (
-        f"{where} already holds a run {name}, {problem}: "
-        "give this run another name, or delete that run's objects"
-    )
+    remedy = "" if context.problem_of_prefix else ", or delete that run's objects"
+    message = f"{where} already holds a run {name}, {problem}: give this run another name{remedy}"
     return Refusal(Reason.STORE_HOLDS_ANOTHER_RUN, message)
 
 

@@ -200,8 +200,8 @@ class Context:
         if accepted.run_uid == own.uid or (held.namespace, held.name) == (own.namespace, own.name):
             return None
         return (
-            f"whose run.json and journal.json are those of run {held.namespace}/{held.name} (to "
-            "go on from a copy of it, delete the copy's journal.json)"
+            f"whose run.json and journal.json are those of run {held.namespace}/{held.name} (by a "
+            "link to its folder, or a copy: to go on from a copy, delete the copy's journal.json)"
         )
 
     @cached_property

@@ -123,6 +123,7 @@ def test_the_prefix_of_another_run_is_taken_over_only_from_one(deleted: bool) ->
     assert second.run.status is not None
     told = next(c for c in second.run.status.conditions if c.type.value == "Accepted").message
     assert "whose run.json and journal.json are those of run default/twin" in told
+    assert "delete that run's objects" not in told
     assert (second.started, second.store.objects) == ([], before)
 
 
