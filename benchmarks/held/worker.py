@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from lccp.api.run import LCCPRunSpec
 from lccp.cost.layout import step_shape
 from lccp_trainer.control import Asked
-from lccp_trainer.data.stream import Batch
+from lccp_trainer.data.stream import Batch, Totals
 from lccp_trainer.model.config import load_config
 from lccp_trainer.objectives.pretrain import Pretraining
 from lccp_trainer.parallel import attention
@@ -61,7 +61,8 @@ def _held(case: Case, folder: Path) -> int:
     half = np.arange(LENGTH // 2, dtype=np.int32)
     positions = np.tile(half, (shape.rows, 2))
     rows = shape.own_rows(groups.rank)
-    batch = Batch(tokens[rows], positions[rows])
+    totals = Totals.of_texts([LENGTH // 2] * 2 * shape.rows)
+    batch = Batch(tokens[rows], positions[rows], totals=totals)
     stepper.step(batch, 1, Asked)
     Path("/proc/self/clear_refs").write_text("5")
     for number in (2, 3):

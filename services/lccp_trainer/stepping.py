@@ -1,7 +1,7 @@
 """One step of the optimizer over a global batch."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,7 +72,8 @@ class Stepper:
         rate = learning_rate(self.training, tokens)
         set_learning_rate(self.engine, rate)
         own = shards(batch, self.shape, self.groups, self.device)
-        passes = _Passes(self, own)
+        assert batch.totals is not None
+        passes = _Passes(self, batch.totals.predicted)
         for shard in own[:-1]:
             self.engine.backward(passes.forward(shard))
             self.engine.step()
@@ -82,13 +83,13 @@ class Stepper:
         # Every ZeRO stage skips a step whose gradient is not finite.
         self.engine.backward(last * math.nan if skipped else last)
         norm = apply_step(self.engine)
-        balance, flags, document_length = passes.read()
+        loss, balance, flags = passes.read()
         return Step(
-            loss=passes.mean_loss(),
+            loss=loss,
             learning_rate=rate,
             gradient_norm=norm,
             asked=Asked.of_flags(flags),
-            document_length=document_length,
+            document_length=1 + 2 * batch.totals.preceding / self.shape.tokens,
             skipped=skipped,
             balance=balance / self.shape.rows if self._coefficient else None,
         )
@@ -107,48 +108,30 @@ class Stepper:
             torch.cuda.manual_seed(seed)
 
 
-class _Sums:
-    """Sums over the ranks, computed in the background until they are read."""
-
-    def __init__(self, *parts: torch.Tensor) -> None:
-        self._sizes = [len(part) for part in parts]
-        self._totals = torch.cat(parts)
-        self._work = dist.all_reduce(self._totals, async_op=True)
-
-    def wait(self) -> torch.Tensor:
-        """All sums, once the other ranks have theirs; only the device waits, if not the CPU."""
-        self._work.wait()
-        return self._totals
-
-    def read(self) -> tuple[torch.Tensor, ...]:
-        """The sums of each part, on the CPU."""
-        return torch.split(self.wait().cpu(), self._sizes)
-
-
 class _Passes:
     """The forward passes of a step, and what they add up over the ranks.
 
     DeepSpeed divides the backpropagated value by the numbers of micro batches and processes. A sum
     scaled by both is thus the exact mean over all predicted tokens of the step, however unequal the
-    parts of the processes are. Their number is known, at the latest, when the first pass ends.
+    parts of the processes are.
     """
 
-    def __init__(self, stepper: Stepper, own: Sequence[Shard]) -> None:
+    def __init__(self, stepper: Stepper, predicted: int) -> None:
+        """`predicted`: tokens that are predicted in the step, by all processes."""
         self._engine, self._device = stepper.engine, stepper.device
         self._meters = stepper.engine.module.meters
         shape = stepper.shape
-        self._step_tokens = shape.tokens
-        self._times = shape.accumulation_steps * shape.layout.processes
-        self._of_balance = self._times * stepper._coefficient / shape.rows
+        times = shape.accumulation_steps * shape.layout.processes
+        self._predicted = predicted or math.nan
+        self._of_nll = times / self._predicted
+        self._of_balance = times * stepper._coefficient / shape.rows
         self._losses = self._numbers([0, 0])
-        counts = sum(shard.counted for shard in own), sum(shard.preceding for shard in own)
-        self._counts = _Sums(self._numbers(counts))
 
     def forward(self, shard: Shard) -> torch.Tensor:
         """The value to backpropagate for a shard."""
         nll, balance = self._engine(shard)
         self._losses[0] += nll.detach()
-        loss: torch.Tensor = nll * (self._times / self._counts.wait()[0]).to(nll.dtype)
+        loss: torch.Tensor = nll * self._of_nll
         if balance is not None:
             self._losses[1] += balance.detach()
             loss = loss + balance * self._of_balance
@@ -156,20 +139,23 @@ class _Passes:
 
     def end(self, flags: Iterable[float]) -> None:
         """Begin to sum losses, `flags` and meters over the ranks; called after the last pass."""
-        given = (meter.give() for meter in self._meters)
-        self._sums = _Sums(self._losses, self._numbers(flags), *given)
+        parts = [self._losses, self._numbers(flags), *(meter.give() for meter in self._meters)]
+        self._sizes = [len(part) for part in parts]
+        self._totals = torch.cat(parts)
+        self._work = dist.all_reduce(self._totals, async_op=True)
 
     def mean_loss(self) -> float:
-        """Mean NLL of the predicted tokens."""
-        return float(self._sums.read()[0][0] / self._counts.read()[0][0])
+        """Mean NLL of the predicted tokens, once the other ranks have theirs."""
+        self._work.wait()
+        return float(self._totals[0]) / self._predicted
 
-    def read(self) -> tuple[float, list[float], float]:
-        """Balancing loss, flags, and the length of a document; meters receive their sums."""
-        losses, flags, *measured = self._sums.read()
+    def read(self) -> tuple[float, float, list[float]]:
+        """Mean and balancing loss, and flags; meters receive their sums."""
+        loss = self.mean_loss()
+        losses, flags, *measured = torch.split(self._totals.cpu(), self._sizes)
         for meter, sums in zip(self._meters, measured, strict=True):
             meter.receive(sums)
-        preceding = float(self._counts.read()[0][1])
-        return float(losses[1]), flags.tolist(), 1 + 2 * preceding / self._step_tokens
+        return loss, float(losses[1]), flags.tolist()
 
     def _numbers(self, values: Iterable[float]) -> torch.Tensor:
         return torch.tensor([*values], dtype=torch.float64, device=self._device)

@@ -1,6 +1,7 @@
 """One step over a global batch."""
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,10 +13,10 @@ from plain_engine import VOCABULARY, Bigrams, PlainEngine, a_training, alone
 from lccp.cost.layout import Layout, StepShape
 from lccp_trainer import stepping
 from lccp_trainer.control import Asked, Stop
-from lccp_trainer.data.stream import Batch
+from lccp_trainer.data.stream import Batch, Totals
 from lccp_trainer.objectives.losses import LossTable
 from lccp_trainer.parallel.groups import Groups
-from lccp_trainer.parallel.shard import shards
+from lccp_trainer.parallel.shard import IGNORED, following, shards
 from lccp_trainer.stepping import Step, Stepper
 
 ROWS, LENGTH = 4, 16
@@ -29,7 +30,13 @@ def a_batch(predicted: bool = True) -> Batch:
     counted[:2, 5:] = predicted
     tokens = rng.integers(0, VOCABULARY, (ROWS, LENGTH)).astype(np.int32)
     positions = np.tile(np.arange(LENGTH, dtype=np.int32), (ROWS, 1))
-    return Batch(tokens, positions, predicted=counted)
+    return with_totals(Batch(tokens, positions, predicted=counted))
+
+
+def with_totals(batch: Batch) -> Batch:
+    """The batch, with what its rows say of the step."""
+    predicted = following(batch.tokens, batch.positions, batch.predicted) != IGNORED
+    return replace(batch, totals=Totals(int(predicted.sum()), int(batch.positions.sum())))
 
 
 def stepper(micro_batch_rows: int, **training: Any) -> Stepper:
@@ -65,7 +72,14 @@ def test_the_loss_and_the_step_are_those_of_all_predicted_tokens_at_once(
     assert torch.allclose(weights(parts), weights(whole))
     fresh = Bigrams()
     (shard,) = shards(batch, whole.shape, whole.groups, whole.device)
-    assert expected.loss == pytest.approx(fresh(shard)[0].item() / shard.counted)
+    counted = int((shard.targets != IGNORED).sum())
+    assert expected.loss == pytest.approx(fresh(shard)[0].item() / counted)
+
+
+def test_a_step_in_which_nothing_is_predicted_is_not_finite() -> None:
+    nothing = replace(a_batch(), totals=Totals(predicted=0, preceding=0))
+
+    assert not step(stepper(2), nothing).finite
 
 
 def test_documents_are_told_as_long_as_a_row_that_costs_as_much_attention() -> None:
@@ -73,9 +87,9 @@ def test_documents_are_told_as_long_as_a_row_that_costs_as_much_attention() -> N
     halves.positions[:] %= LENGTH // 2
 
     assert step(stepper(1), whole).document_length == LENGTH
-    assert step(stepper(1), halves).document_length == LENGTH // 2
+    assert step(stepper(1), with_totals(halves)).document_length == LENGTH // 2
     halves.positions[:2] = whole.positions[:2]
-    assert step(stepper(2), halves).document_length == 3 * LENGTH // 4
+    assert step(stepper(2), with_totals(halves)).document_length == 3 * LENGTH // 4
 
 
 def test_a_rate_follows_the_schedule_by_tokens() -> None:
@@ -109,8 +123,8 @@ def test_a_forward_pass_waits_for_no_rank_and_a_backward_pass_only_if_the_loss_d
 
     step(made, a_batch(), stands_out=stands_out)
 
-    forward, counts, *after = done
-    assert (forward, counts) == ("forward", "waited")
+    forward, *after = done
+    assert forward == "forward"
     assert after[0] == ("backward" if stands_out is None else "waited")
     assert after[-1] == "waited"
 
@@ -132,7 +146,7 @@ def test_what_meters_count_is_summed_over_the_ranks_with_the_loss_at_once(
     monkeypatch.setattr(stepping.dist, "all_reduce", counted)
     for steps in (1, 2):
         step(made, a_batch())
-        assert len(sums) == 2 * steps
+        assert len(sums) == steps
     assert table.take().predicted.tolist() == [[2 * ROWS * (LENGTH - 1)]]
 
 

@@ -200,4 +200,5 @@ def _mapped(folder: Path, record: ShardRecord, where: str) -> _Shard:
             raise InvalidInput(f"{where}: {path} {what}: run `lccp data prepare` again")
     paths = [folder / f"{record.name}.{ending}" for ending in expected]
     tokens = np.memmap(paths[0], dtype="<u4", mode="r") if record.tokens else np.empty(0, "<u4")
-    return _Shard(tokens, np.memmap(paths[1], dtype="<i8", mode="r"))
+    # A slice of a plain array takes a fifth of the time of a memmap's.
+    return _Shard(np.asarray(tokens), np.asarray(np.memmap(paths[1], dtype="<i8", mode="r")))

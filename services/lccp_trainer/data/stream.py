@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,21 @@ from lccp_trainer.data.shards import TokenShards, read_index
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Totals:
+    """Of all rows of a step, whichever process computes them."""
+
+    predicted: int
+    """Tokens that are predicted."""
+    preceding: int
+    """Tokens that precede each token in its document, summed over all tokens."""
+
+    @classmethod
+    def of_texts(cls, lengths: Sequence[int]) -> Self:
+        """Of texts of these lengths in which all tokens but the first are predicted."""
+        return cls(sum(n - 1 for n in lengths), sum(n * (n - 1) // 2 for n in lengths))
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Rows of one step; all arrays are [rows, row length]."""
@@ -33,6 +48,8 @@ class Batch:
     """Which tokens are predicted; None: all but the first of a document."""
     sources: NDArray[np.int32] | None = None
     """Number of each token's source; None: there is one source."""
+    totals: Totals | None = None
+    """Of the step that trains on them; None: no step does."""
 
 
 class Stream(Protocol):
@@ -105,7 +122,8 @@ class DataStream:
         planned, after = self.packing.rows(position, rows)
         read = [self._read(row) for row in planned[own]]
         tokens, positions, sources = (np.stack(parts) for parts in zip(*read, strict=True))
-        return Batch(tokens, positions, sources=sources), after
+        totals = Totals.of_texts([length for row in planned for length in self._texts(row)])
+        return Batch(tokens, positions, sources=sources, totals=totals), after
 
     def tokens_per_source(self, position: Position) -> dict[str, int]:
         """Tokens given so far, by the name of the source."""
@@ -131,12 +149,15 @@ class DataStream:
 
     def _read(self, row: Sequence[Piece]) -> tuple[NDArray[np.int32], ...]:
         pieces = [self.shards[p.source].read(p.document, p.start, p.end) for p in row]
-        lengths = [len(piece) for piece in row]
-        texts = lengths if self.isolated else [sum(lengths)]
-        positions = [np.arange(length, dtype=np.int32) for length in texts]
+        positions = [np.arange(length, dtype=np.int32) for length in self._texts(row)]
         sources = [np.full(len(piece), piece.source, dtype=np.int32) for piece in row]
         tokens = np.concatenate(pieces).astype(np.int32)
         return tokens, np.concatenate(positions), np.concatenate(sources)
+
+    def _texts(self, row: Sequence[Piece]) -> list[int]:
+        """Lengths of the parts of a row that see each other."""
+        lengths = [len(piece) for piece in row]
+        return lengths if self.isolated else [sum(lengths)]
 
 
 def open_stream(

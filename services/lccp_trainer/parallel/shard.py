@@ -28,16 +28,6 @@ class Shard:
     sources: torch.Tensor | None = None
     """Number of each token's source; None: there is one source."""
 
-    @property
-    def counted(self) -> int:
-        """Tokens that are predicted here."""
-        return int((self.targets != IGNORED).sum())
-
-    @property
-    def preceding(self) -> int:
-        """Tokens that precede each token in its document, summed over the tokens here."""
-        return int(self.positions.sum())
-
 
 def shards(batch: Batch, shape: StepShape, groups: Groups, device: torch.device) -> list[Shard]:
     """The shards of this process in a step, one per micro batch; `batch` holds only its rows."""

@@ -1,6 +1,7 @@
 """The batches of a run depend only on position, data and seed."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from lccp.api.spec.data import DataSpec
 from lccp.contract.errors import InvalidInput
 from lccp_trainer.data.prepare import prepare
 from lccp_trainer.data.sources import NodeGroup, token_folders
-from lccp_trainer.data.stream import DataStream, open_stream
+from lccp_trainer.data.stream import DataStream, Totals, open_stream
 from lccp_trainer.parallel.shard import IGNORED, document_lengths, following
 
 ROW = 16
@@ -63,6 +64,17 @@ def test_the_order_does_not_depend_on_how_many_rows_are_read_at_once(
         parts.append(batch.tokens)
     assert np.array_equal(np.concatenate(parts), at_once.tokens)
     assert position == end
+
+
+@pytest.mark.parametrize("isolated", [True, False])
+def test_every_process_knows_what_all_rows_of_a_step_predict(
+    stream: DataStream, isolated: bool
+) -> None:
+    own, _ = replace(stream, isolated=isolated).next_batch(stream.start(), 6, slice(2, 3))
+    whole, _ = replace(stream, isolated=isolated).next_batch(stream.start(), 6)
+
+    predicted = following(whole.tokens, whole.positions) != IGNORED
+    assert own.totals == Totals(int(predicted.sum()), int(whole.positions.sum()))
 
 
 @pytest.mark.slow

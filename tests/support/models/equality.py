@@ -212,7 +212,7 @@ def run_case(case: Case, folder: Path) -> None:
     from lccp.api.run import LCCPRunSpec
     from lccp.cost.layout import step_shape
     from lccp_trainer.control import Asked
-    from lccp_trainer.data.stream import Batch
+    from lccp_trainer.data.stream import Batch, Totals
     from lccp_trainer.model.config import load_config
     from lccp_trainer.objectives.pretrain import Pretraining
     from lccp_trainer.parallel.engine import build_engine
@@ -232,7 +232,10 @@ def run_case(case: Case, folder: Path) -> None:
     measure(0)  # As before a rewind: what passes gathered must not outlive a state that is read.
     begun = resume(case, engine, folder) if case.resumes else 0
     rows = shape.own_rows(groups.rank)
-    own = [Batch(*(part[rows] for part in parts)) for parts in batches(case.steps)[begun:]]
+    own = []
+    for tokens, positions in batches(case.steps)[begun:]:
+        totals = Totals.of_texts([len(one) for one in documents(tokens, positions)])
+        own.append(Batch(tokens[rows], positions[rows], totals=totals))
     steps = [stepper.step(batch, 1, Asked) for batch in own]
     held_out = [cell.loss for cell in measure(0).cells]
     if case.saves:

@@ -7,7 +7,7 @@ import numpy as np
 from lccp_trainer.data.packing import Position
 from lccp_trainer.data.records.folder import RecordFolder
 from lccp_trainer.data.records.rows import Row
-from lccp_trainer.data.stream import Batch
+from lccp_trainer.data.stream import Batch, Totals
 
 PADDING = 0
 """Token id that fills up a row: a separate document, in which nothing is predicted."""
@@ -34,15 +34,17 @@ class RecordStream:
     ) -> tuple[Batch, Position]:
         """The `own` part of the next `rows` rows at `position`, and the position after all."""
         (tokens,) = position.tokens
-        numbers = range(tokens // self.row_tokens, tokens // self.row_tokens + rows)[own]
-        shape = len(numbers), self.row_tokens
+        first = tokens // self.row_tokens
+        planned = [self.rows[n] if n < len(self.rows) else () for n in range(first, first + rows)]
+        shape = len(planned[own]), self.row_tokens
         batch = Batch(
             tokens=np.full(shape, PADDING, dtype=np.int32),
             positions=np.zeros(shape, dtype=np.int32),
             predicted=np.zeros(shape, dtype=np.bool_),
+            totals=self._totals(planned),
         )
-        for at, number in enumerate(numbers):
-            self._fill(batch, at, self.rows[number] if number < len(self.rows) else ())
+        for number, row in enumerate(planned[own]):
+            self._fill(batch, number, row)
         return batch, Position(tokens=(tokens + rows * self.row_tokens,), cursors=())
 
     def tokens_per_source(self, position: Position) -> dict[str, int]:
@@ -52,6 +54,16 @@ class RecordStream:
     def epochs(self, position: Position) -> dict[str, float]:
         """None: a fine-tuning reads its records as often as its settings say."""
         return {}
+
+    def _totals(self, planned: list[Row]) -> Totals:
+        """The rest of a row is a text in which nothing is predicted."""
+        predicted, texts = 0, list[int]()
+        for row in planned:
+            records = [self.records.read(record) for record in row]
+            lengths = [len(record.ids) for record in records]
+            texts += [*lengths, self.row_tokens - sum(lengths)]
+            predicted += sum(int(record.predicted[1:].sum()) for record in records)
+        return Totals(predicted, Totals.of_texts(texts).preceding)
 
     def _fill(self, batch: Batch, number: int, planned: Row) -> None:
         assert batch.predicted is not None

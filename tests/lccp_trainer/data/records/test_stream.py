@@ -11,6 +11,8 @@ from lccp_trainer.data.records.folder import RecordFolder, RecordsSummary, Rules
 from lccp_trainer.data.records.reading import Completion, Read
 from lccp_trainer.data.records.rows import planned_rows
 from lccp_trainer.data.records.stream import RecordStream
+from lccp_trainer.data.stream import Totals
+from lccp_trainer.parallel.shard import IGNORED, following
 
 TOKENIZER = byte_tokenizer()
 
@@ -61,3 +63,16 @@ def test_a_batch_follows_from_its_position_alone(tmp_path: Path) -> None:
     later, _ = stream.next_batch(position, 2)
     both, _ = stream.next_batch(stream.start(), 5)
     assert np.array_equal(both.tokens[3:], later.tokens)
+
+
+def test_every_process_knows_what_all_rows_of_a_step_predict(tmp_path: Path) -> None:
+    prepared(tmp_path / "records", records(50))
+    opened = RecordFolder(tmp_path / "records")
+    rows = planned_rows(opened.lengths.tolist(), ROW, epochs=1, seed=0)
+    stream = RecordStream(opened, rows, ROW)
+
+    own, _ = stream.next_batch(stream.start(), len(rows) + 2, slice(1, 2))
+    whole, _ = stream.next_batch(stream.start(), len(rows) + 2)
+
+    predicted = following(whole.tokens, whole.positions, whole.predicted) != IGNORED
+    assert own.totals == Totals(int(predicted.sum()), int(whole.positions.sum()))
