@@ -29,6 +29,7 @@ from importlib import metadata
 from pathlib import Path
 from platform import machine, python_version, system
 from typing import TypeVar
+from unittest.mock import patch
 
 import numpy as np
 from rich.console import Console
@@ -37,6 +38,8 @@ from ways.decoding import decoding
 from ways.forked import Floor, forked, memory_at
 from ways.harness import harness
 from ways.task import Outcome, Task
+
+from lccp_evaluator import heap
 
 MAKE_SMOLLM2 = Path(__file__).parent.parent / "examples" / "smollm2" / "make_smollm2.py"
 DEPTHS = tuple(range(0, 101, 10))
@@ -50,6 +53,12 @@ def alone(way: Callable[[Task], T], task: Task) -> T:
     """`way` in a separate process."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(way, task).result()
+
+
+def as_evaluator(way: Callable[[Task], T], task: Task) -> T:
+    """`way` in a separate process, whose heap is set up as every evaluator's."""
+    with patch.dict(os.environ, heap.tuned(os.environ)):
+        return alone(way, task)
 
 
 def comparison(ours: Outcome, harness: Outcome, decoding: Outcome, floor: Floor) -> Table:
@@ -100,7 +109,7 @@ def main() -> None:
     model = arguments.model or default_model()
     peers = tuple(arguments.peer_depths)
     task = Task(model, tuple(arguments.lengths), DEPTHS, NEEDLES, peers)
-    ours, floor = alone(forked, task)
+    ours, floor = as_evaluator(forked, task)
     theirs, heads = alone(harness, task), alone(decoding, task)
     console.print(comparison(ours, theirs, heads, floor))
     difference = max(abs(ours.nll[number] - nll) for number, nll in theirs.nll.items())
@@ -110,7 +119,7 @@ def main() -> None:
         f"of an NLL {difference:.1e} nats; head scores under teacher forcing and in decoding "
         f"correlate by {correlation:.2f}"
     )
-    memory, needed = alone(memory_at, Task(model, (MEMORY_LENGTH,), (0,), 1, (0,)))
+    memory, needed = as_evaluator(memory_at, Task(model, (MEMORY_LENGTH,), (0,), 1, (0,)))
     console.print(
         f"One sample of {MEMORY_LENGTH:,} tokens: {memory.memory_mib:,.0f} MiB above the model, "
         f"{memory.memory_mib / needed:.2f} times its keys, values and the activations of a pass"

@@ -3,11 +3,17 @@
 import sys
 
 from lccp_cli import INTERRUPTED
+from lccp_evaluator import heap
+
+MEASURING = (["evaluate"], ["watch"])
+"""Commands that compute passes in this process."""
 
 
 def main() -> None:
     """Run the command; Ctrl-C ends it with a sentence while its modules are imported, too."""
     try:
+        if sys.argv[1:2] in MEASURING:
+            heap.begin()
         from lccp_cli.main import main as command
     except KeyboardInterrupt:
         print("lccp: interrupted", file=sys.stderr)

@@ -162,7 +162,3 @@ def no_garbage_collection() -> Iterator[None]:
     yield
     gc.freeze()
     gc.enable()
-
-
-if __name__ == "__main__":
-    main()

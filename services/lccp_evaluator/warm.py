@@ -22,7 +22,7 @@ from contextlib import suppress
 from functools import partial
 
 from lccp.lifeline import PARENT_PID, die_with_parent, kill_group
-from lccp_evaluator import main as evaluator
+from lccp_evaluator import heap
 
 CHUNK = 65_536
 THREADS = "/proc/self/task"
@@ -133,6 +133,9 @@ def _become(environ: dict[str, str], outputs: list[int], parent: int) -> None:
 
 def main() -> None:
     """Entry point."""
+    heap.begin()
+    from lccp_evaluator import main as evaluator
+
     control = socket.socket(fileno=int(sys.argv[1]))
     with evaluator.no_garbage_collection():
         import lccp_evaluator.evaluation  # noqa: F401

@@ -229,7 +229,7 @@ def test_evaluated_again_a_checkpoint_gives_the_same_bytes_but_for_timings(later
 def test_a_forked_evaluator_gives_the_same_bytes_but_for_timings(world):
     world.checkpoint(10_000)
     environ = os.environ | world.environ(10_000) | {"OMP_NUM_THREADS": "1"}
-    ordinary = [sys.executable, "-m", "lccp_evaluator.main"]
+    ordinary = [sys.executable, "-m", "lccp_evaluator"]
     subprocess.run(ordinary, env=environ, check=True, timeout=120)
     first = json.loads(world.store.get(KEYS.report(10_000)))
     world.store.delete(KEYS.report(10_000))
@@ -420,7 +420,7 @@ def test_the_process_ends_on_sigterm_and_leaves_nothing_half_written(world):
     world.checkpoint(10_000)
     many = NIAH | {"haystacks": 40, "depthsPercent": list(range(0, 100, 5))}
     process = subprocess.Popen(
-        [sys.executable, "-m", "lccp_evaluator.main"],
+        [sys.executable, "-m", "lccp_evaluator"],
         env=os.environ | world.environ(10_000, niah=many),
     )
     while not world.store.stat(KEYS.evaluation_progress(10_000)):

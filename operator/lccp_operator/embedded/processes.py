@@ -27,7 +27,7 @@ GANG_NICENESS = 10
 """A gang uses every core it is given. Evaluators run beside it and are short; at the same
 priority they would fall behind the training that they should stop in time."""
 
-EVALUATOR = (sys.executable, "-m", "lccp_evaluator.main")
+EVALUATOR = (sys.executable, "-m", "lccp_evaluator")
 FORKED_BY: dict[tuple[str, ...], tuple[str, ...]] = {
     EVALUATOR: (sys.executable, "-m", "lccp_evaluator.warm")
 }

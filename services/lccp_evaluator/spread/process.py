@@ -14,6 +14,7 @@ from lccp.api.causes import Cause, cause_of
 from lccp.contract.errors import LccpError, sentence_of
 from lccp.lifeline import PARENT_PID, die_with_parent
 from lccp.logs import configure_from
+from lccp_evaluator import heap
 from lccp_evaluator.spread.orders import Failed
 
 logger = logging.getLogger("lccp_evaluator.spread.process")
@@ -40,7 +41,12 @@ class Process:
         self.orders: Connection[Any, Any]
         self.orders, theirs = Pipe()
         command = [sys.executable, "-m", module, str(theirs.fileno()), str(number)]
-        environ = {**os.environ, **variables, PARENT_PID: str(os.getpid())}
+        environ = {
+            **os.environ,
+            **variables,
+            **heap.tuned(os.environ),
+            PARENT_PID: str(os.getpid()),
+        }
         self.process = subprocess.Popen(
             command, env=environ, pass_fds=[theirs.fileno()], process_group=0
         )

@@ -247,7 +247,7 @@ def main() -> int:
     READY.extend(options.ready)
     ADDED.update({name: {"known": False} for name in options.field})
     if "LCCP_EXTERNAL_SUITE" in os.environ:  # the real evaluator runs it
-        os.execv(sys.executable, [sys.executable, "-m", "lccp_evaluator.main"])
+        os.execv(sys.executable, [sys.executable, "-m", "lccp_evaluator"])
     return Trainer(options).work() if options.role == "trainer" else evaluate(options)
 
 

@@ -1,0 +1,15 @@
+"""The program `lccp-evaluate` (see `main`), also as `python -m lccp_evaluator`."""
+
+from lccp_evaluator import heap
+
+
+def main() -> None:
+    """Entry point."""
+    heap.begin()
+    from lccp_evaluator.main import main as program
+
+    program()
+
+
+if __name__ == "__main__":
+    main()
