@@ -28,7 +28,7 @@ from lccp_evaluator.sampling.header import Header
 from lccp_evaluator.sampling.sources.files import Digests
 
 KINDS = ("header", "part", "sample")
-DAMAGES = (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError)
+DAMAGES = (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, RecursionError)
 DAMAGED = "is damaged: delete it to draw the samples anew"
 
 Ids = NDArray[np.int32]

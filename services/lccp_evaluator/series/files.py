@@ -28,6 +28,8 @@ READERS = 4
 HEADER_SIZE_BYTES = 8
 HEADER_BYTES_MAX = 100_000_000
 """The limit of the format's own reader."""
+DAMAGES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""Errors of reading a damaged header as one."""
 
 
 def model_files(directory: Path) -> dict[str, Path]:
@@ -137,6 +139,6 @@ def _size_told(path: Path) -> int | None:
         try:
             header = json.loads(file.read(size))
             ends = [int(v["data_offsets"][1]) for k, v in header.items() if k != "__metadata__"]
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        except DAMAGES:
             return None
     return HEADER_SIZE_BYTES + size + max(ends, default=0)

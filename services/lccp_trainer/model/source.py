@@ -117,7 +117,7 @@ def check_companions(directory: Path) -> None:
                 json.loads(data)
         except OSError as error:
             raise InvalidInput(f"{FIELD}: {file} can't be read: {error.strerror}") from None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise InvalidInput(f"{FIELD}: {file} is not JSON") from None
 
 
@@ -140,7 +140,7 @@ def _pointer(file: Path) -> str | None:
 def _named(index: Path) -> set[str]:
     try:
         return set(json.loads(index.read_bytes())["weight_map"].values())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InvalidInput(f"{FIELD}: {index} is not an index of safetensors files") from None
 
 

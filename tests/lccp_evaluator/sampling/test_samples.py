@@ -56,7 +56,12 @@ def test_the_digest_covers_settings_and_seed(tmp_path):
 
 def test_damaged_files_are_refused_in_one_sentence(tmp_path):
     data = some(tmp_path).to_bytes()
-    for damaged in (data[: len(data) // 2], b"", b"{}", gzip.compress(b"{}\n"), gzip.compress(b"")):
+    for damaged in (
+        data[: len(data) // 2],
+        b"",
+        b"{}",
+        *(gzip.compress(text) for text in (b"{}\n", b"", b"[" * 100_000)),
+    ):
         with pytest.raises(InvalidInput, match=r"^samples: is damaged"):
             FrozenSamples.from_bytes(damaged, "samples")
 

@@ -64,6 +64,18 @@ def test_weights_that_are_cut_short_are_told(model: Path, kept: int) -> None:
         check_whole(model)
 
 
+HEADERS = {"too deep": b"[" * 100_000, "infinite": b'{"b": {"data_offsets": [0, 1e999]}}'}
+
+
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS.keys())
+def test_weights_whose_header_cannot_be_read_are_told(model: Path, header: bytes) -> None:
+    shard = model / "model-2.safetensors"
+    shard.write_bytes(len(header).to_bytes(8, "little") + header)
+
+    with pytest.raises(InvalidInput, match=r"model-2.safetensors: is cut short: .* says no size"):
+        check_whole(model)
+
+
 def test_a_missing_shard_is_named(model: Path) -> None:
     (model / "model-1.safetensors").unlink()
 

@@ -101,7 +101,9 @@ def test_a_pointer_of_git_lfs_is_named_for_what_it_is(directory: Path, name: str
     [
         ('{"weight_map": {"a": "model.safetensors", "b": "z.safetensors"}}', "z.* is missing"),
         ("[]", "is not an index of safetensors files"),
+        ("[" * 100_000, "is not an index of safetensors files"),
     ],
+    ids=["a file is missing", "a list", "too deep"],
 )
 def test_every_file_that_an_index_names_must_be_there(
     directory: Path, index: str, sentence: str
@@ -142,8 +144,9 @@ def test_companions_are_all_but_config_index_and_weights(directory: Path) -> Non
     ]
 
 
-def test_a_companion_that_is_not_json_is_named(directory: Path) -> None:
-    (directory / "generation_config.json").write_text("{")
+@pytest.mark.parametrize("text", ["{", "[" * 100_000], ids=["cut short", "too deep"])
+def test_a_companion_that_is_not_json_is_named(directory: Path, text: str) -> None:
+    (directory / "generation_config.json").write_text(text)
 
     with pytest.raises(InvalidInput, match=r"generation_config\.json is not JSON"):
         check_companions(directory)

@@ -53,7 +53,7 @@ def lines(path: Path, where: str) -> Iterator[str]:
 def _text_in(line: str, where: str, field: str) -> str:
     try:
         text = json.loads(line)[field]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         text = None
     if not isinstance(text, str):
         raise InvalidInput(f"{where}: is not a JSON object with a text in {field!r}")

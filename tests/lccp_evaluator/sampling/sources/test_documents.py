@@ -40,6 +40,7 @@ FAULTS = {
     "missing": (None, r"evaluation.probes.niah.haystack.path: .*hay.jsonl is missing"),
     "no such field": (b'{"text": "a"}\n{"words": "b"}\n', r"line 2: is not a JSON object with a t"),
     "not JSON": (b"prose\n", r"line 1: is not a JSON object"),
+    "too deep": (b'{"text": ' + b"[" * 100_000, r"line 1: is not a JSON object"),
     "half a pair": (b'{"text": "a \\ud800 b"}\n', r"line 1: contains half of a surrogate pair"),
     "not text": (b"\xff\xfe\x00", r"is not UTF-8 text, or damaged"),
 }
