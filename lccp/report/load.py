@@ -198,6 +198,6 @@ def _lines(store: Store, key: str) -> list[StepRecord]:
 def _line(text: str, where: str) -> StepRecord:
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InvalidInput(f"{where}: is not JSON: it is damaged or cut short") from None
     return StepRecord.parse(document, where)

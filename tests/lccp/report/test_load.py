@@ -118,8 +118,9 @@ def test_a_damaged_verdict_is_as_good_as_none(store: FileStore) -> None:
     assert RunData.from_store(store, a_run.KEYS).verdict is None
 
 
-def test_a_damaged_line_of_the_history_is_named(store: FileStore) -> None:
-    store.put(a_run.KEYS.history(a_run.WRITER), b'{"step": 1\n')
+@pytest.mark.parametrize("line", [b'{"step": 1\n', b"[" * 100_000], ids=["cut short", "too deep"])
+def test_a_damaged_line_of_the_history_is_named(store: FileStore, line: bytes) -> None:
+    store.put(a_run.KEYS.history(a_run.WRITER), line)
     with pytest.raises(InvalidInput, match=r"history\.jsonl: line 1: is not JSON"):
         RunData.from_store(store, a_run.KEYS)
 

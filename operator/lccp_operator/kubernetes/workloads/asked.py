@@ -43,7 +43,7 @@ def changed_since(made: Object) -> list[str]:
         return []
     try:
         asked = json.loads(made["metadata"]["annotations"][labels.REQUESTED])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, RecursionError):
         return []
     return _differences(asked, made) if isinstance(asked, dict) else []
 

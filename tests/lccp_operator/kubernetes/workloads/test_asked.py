@@ -166,8 +166,8 @@ def test_the_program_of_an_external_suite_is_compared_too() -> None:
 
 @pytest.mark.parametrize(
     "annotations",
-    [{}, {"lccp.io/requested": "not JSON"}, {"lccp.io/requested": "[]"}],
-    ids=["no record", "no JSON", "a list"],
+    [{}, *({"lccp.io/requested": text} for text in ("not JSON", "[]", "[" * 100_000))],
+    ids=["no record", "no JSON", "a list", "too deep"],
 )
 def test_a_job_that_does_not_record_what_was_asked_is_taken_as_it_is(
     annotations: dict[str, str],
