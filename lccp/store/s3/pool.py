@@ -2,7 +2,9 @@
 
 A socket's timeout bounds the wait for one piece of an answer, of a single byte if it comes so. Here
 it bounds the wait for each 64 KiB, or for the rest of the answer if that is less. Large objects may
-take as long as they need at any higher rate.
+take as long as they need at any higher rate. A store that joins the parts of a large object sends
+white space until it has, for minutes (CompleteMultipartUpload of Amazon and MinIO): the answer to a
+POST may take ten times as long.
 """
 
 import http.client
@@ -16,6 +18,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 PIECE_BYTES = 1 << 16
+_JOINING = 10
 
 
 class Pool(urllib3.PoolManager):
@@ -40,7 +43,9 @@ class _Answer(http.client.HTTPResponse):
         super().__init__(sock, *args, **kw)
         seconds = sock.gettimeout()
         if seconds is not None:
-            self.fp = io.BufferedReader(_Pieces(self.fp.detach(), seconds))
+            joins = kw.get("method") == "POST"
+            bound = _JOINING * seconds if joins else seconds
+            self.fp = io.BufferedReader(_Pieces(self.fp.detach(), bound))
 
 
 class _Pieces(io.RawIOBase):

@@ -64,6 +64,20 @@ def test_tls_bounds_an_answer_too(certificate: Path) -> None:
     assert time.monotonic() - begin < 4 * SECONDS
 
 
+@pytest.mark.parametrize(("method", "ends"), [("POST", True), ("GET", False)])
+def test_a_store_that_joins_parts_may_send_white_space_until_it_has(
+    method: str, ends: bool
+) -> None:
+    pool = Pool(timeout=urllib3.Timeout(SECONDS), retries=False)
+    answer = b" " * 500 + b"<CompleteMultipartUploadResult/>"
+    with trickling(whole(answer), 20, 0.05) as server:
+        if ends:
+            assert pool.request(method, server.endpoint).data == answer
+            return
+        with pytest.raises(ReadTimeoutError):
+            pool.request(method, server.endpoint)
+
+
 def test_a_large_answer_may_take_longer_than_the_time_for_a_piece(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
