@@ -2,6 +2,8 @@
 
 from lccp.api.causes import Cause
 from lccp.api.conditions import Reason
+from lccp.api.objects.journal import Journal
+from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp_operator.facts import Facts
 from lccp_operator.plan.acceptance import Refusal, foreign_owner, told_of_another
@@ -41,7 +43,8 @@ def _missing(context: Context, status: LCCPRunStatus) -> str | None:
         return "run.json of this run"
     if facts.journal_etag is None:
         return "journal.json of this run"
-    if _is_of_another_object(context, status):
+    works = any(state.live and not state.deleting for state in context.workloads.values())
+    if is_of_another_object(context.run, context.journal, works):
         return (
             "journal.json of this run (the one there is that of another run object: delete it, "
             "unless you can restore this run's)"
@@ -53,20 +56,20 @@ def _missing(context: Context, status: LCCPRunStatus) -> str | None:
     return _missing_checkpoint(status, facts) or _missing_state(facts)
 
 
-def _is_of_another_object(context: Context, status: LCCPRunStatus) -> bool:
+def is_of_another_object(run: LCCPRun, journal: Journal, works: bool = False) -> bool:
     """The journal names another run object, though this one began after it was in the journal.
 
-    Unless the status is of that other object, too: it was restored with it. Or unless both tell of
-    the same attempt: the cluster was restored to before this run was deleted and applied again.
+    `works`: a workload of `run` does. Unless the status is of that other object, too: it was
+    restored with it. Or unless both tell of the same attempt: the cluster was restored to before
+    this run was deleted and applied again.
     """
-    accepted, known = context.journal.accepted, context.journal.attempts
-    if accepted is None or accepted.run_uid == context.run.metadata.uid:
+    accepted, status = journal.accepted, run.status or LCCPRunStatus()
+    if accepted is None or accepted.run_uid == run.metadata.uid:
         return False
-    attempts = {(attempt.number, attempt.started_at) for attempt in known}
+    attempts = {(attempt.number, attempt.started_at) for attempt in journal.attempts}
     if any((attempt.number, attempt.started_at) in attempts for attempt in status.attempts):
         return False
-    works = (state.live and not state.deleting for state in context.workloads.values())
-    return any(works) or status.start_time not in (None, accepted.at)
+    return works or status.start_time not in (None, accepted.at)
 
 
 def _missing_checkpoint(status: LCCPRunStatus, facts: Facts) -> str | None:

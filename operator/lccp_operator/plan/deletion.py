@@ -24,6 +24,7 @@ from lccp_operator.intents import (
 from lccp_operator.observed import Known, Observed, Unknown
 from lccp_operator.plan import status
 from lccp_operator.plan.acceptance import foreign_owner, of_another
+from lccp_operator.plan.contradiction import is_of_another_object
 from lccp_operator.plan.findings import Finding
 from lccp_operator.workloads.endings import Ending, failure, without_log
 from lccp_operator.workloads.kind import Workload
@@ -116,7 +117,9 @@ def _purge(
 def _after(run: LCCPRun, purge: WorkloadState, observed: Observed, now: datetime) -> Plan:
     """The release of the run; if the purge worked elsewhere another purge, after a while."""
     store = observed.store
-    if isinstance(store, Unknown) or Purge().done(store.value):
+    if isinstance(store, Unknown):
+        return _plan(run, now, why=f"a purge ended, but what it left is unknown: {store.why}")
+    if Purge().done(store.value):
         return _plan(run, now, SetFinalizer(False), event=_purged(run, now), idle=True)
     again = purge.started_at is not None and now - purge.started_at > AGAIN_AFTER
     why = (
@@ -136,23 +139,28 @@ def _begin(run: LCCPRun, observed: Observed, now: datetime) -> Plan:
         nobodys = bool(observed.owner.id) and own is None
         if nobodys or store.reason is Reason.STORED_OBJECT_DAMAGED:
             return _plan(run, now, why=store.why)
-    elif _is_elsewhere(run, store.value):
-        return _plan(run, now, why=_nothing_of(run))
+    elif elsewhere := _elsewhere(run, store.value):
+        return _plan(run, now, why=elsewhere)
     rejected = observed.rejected.get(Purge())
     why = rejected.message if rejected else ""
     return _plan(run, now, ApplyWorkload(Purge(), observed.offered), why=why)
 
 
-def _is_elsewhere(run: LCCPRun, facts: Facts) -> bool:
-    """It had begun, and nothing of it is here: a purge would find nothing, and call it deleted."""
-    return run.status is not None and run.status.start_time is not None and Purge().done(facts)
+def _elsewhere(run: LCCPRun, facts: Facts) -> str:
+    """What shows that the objects of a run that had begun are not here; else empty.
 
-
-def _nothing_of(run: LCCPRun) -> str:
-    return (
-        f"store {run.spec.checkpoints.store_name} holds nothing of this run, although it had "
-        "begun: the store's url in the installation is wrong, or somebody deleted the objects"
-    )
+    A purge would find nothing, and call it deleted, or delete what is another's.
+    """
+    if run.status is None or run.status.start_time is None:
+        return ""
+    store = f"store {run.spec.checkpoints.store_name}"
+    wrong = "the store's url in the installation is wrong, or somebody"
+    if Purge().done(facts):
+        told = "holds nothing of this run, although it had begun"
+        return f"{store} {told}: {wrong} deleted the objects"
+    if is_of_another_object(run, facts.journal):
+        return f"{store} holds the journal.json of another run object: {wrong} put it there"
+    return ""
 
 
 def _trouble(purge: WorkloadState) -> str:

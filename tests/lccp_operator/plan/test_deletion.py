@@ -266,6 +266,35 @@ def test_a_purge_that_ended_elsewhere_releases_nothing_and_is_made_again() -> No
     assert world.reconcile(there).intents == (DeleteWorkload(Purge()),)
 
 
+def test_a_purge_after_which_the_store_cannot_be_read_releases_nothing_yet() -> None:
+    world = a_deleted_world(**KEPT)
+    ended = Known({Purge(): WorkloadState(Phase.SUCCEEDED, started_at=world.now)})
+
+    unread = replace(world.observed(), workloads=ended, store=unknown("it does not answer"))
+    assert world.reconcile(unread).intents == ()
+
+    assert world.finalizer
+    assert "what it left is unknown: it does not answer" in training(world).message
+    world.store.objects.clear()
+    world.reconcile(replace(world.observed(), workloads=ended))
+    assert not world.finalizer
+
+
+def test_what_another_run_object_of_this_name_left_elsewhere_is_not_purged() -> None:
+    world = a_deleted_world(**KEPT)
+    world.workers.clear()
+    own = dict(world.store.objects)
+    other = World(a_small_run("run-9"), NEVER, now=START - timedelta(days=1))
+    other.settle()
+    world.store.objects = dict(other.store.objects)
+
+    assert started(world.reconcile()) == []
+
+    assert "holds the journal.json of another run object" in training(world).message
+    world.store.objects = own
+    assert started(world.reconcile()) == [Purge()]
+
+
 def test_a_run_that_never_began_is_purged_though_nothing_of_it_is_there() -> None:
     world = a_deleted_world(**KEPT)
     world.workers.clear()
