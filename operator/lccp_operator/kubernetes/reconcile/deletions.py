@@ -134,10 +134,14 @@ def _key(meta: Object) -> RunKey:
 
 
 def _accepted_uid(store: Store, keys: RunKeys, owner: str) -> str | None:
-    """UID of the object of an unmarked run of `owner`; None for anything else."""
+    """UID of the object of an unmarked run of `owner`; None for anything else.
+
+    A link to the folder of another run, or a copy of it, tells nothing about that run's object.
+    """
     try:
-        identity = objects.read_or_none(store, keys.identity, RunIdentity)
-        if identity is None or identity.installation != owner:
+        found = objects.read_or_none(store, keys.identity, RunIdentity)
+        told = (found.installation, found.namespace, found.name) if found is not None else None
+        if told != (owner, keys.namespace, keys.name):
             return None
         journal = objects.read_or_none(store, keys.journal, Journal)
     except InvalidInput as error:

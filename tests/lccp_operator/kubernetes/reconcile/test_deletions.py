@@ -102,6 +102,20 @@ def test_a_run_that_is_there_is_left_alone_and_not_read(
     assert not marked(store, keys)
 
 
+def test_a_run_to_whose_folder_a_link_leads_is_not_the_one_that_is_gone(
+    namespace: Namespace, deletions: UnseenDeletions, ownership: Ownership, store: Moody
+) -> None:
+    there = namespace.create_run(run_document("tiny"))["metadata"]["uid"]
+    keys, link = RunKeys(namespace.name, "tiny"), RunKeys(namespace.name, "link")
+    hold(store, keys, ownership.owner.id, there)
+    store.objects |= {
+        key.replace(keys.prefix, link.prefix): entry for key, entry in store.objects.items()
+    }
+
+    assert deletions.sweep()
+    assert not marked(store, link)
+
+
 def test_a_run_in_another_store_is_not_the_one_that_is_gone(
     namespace: Namespace, proxied: api.Cluster, ownership: Ownership
 ) -> None:
