@@ -32,17 +32,17 @@ def atomic_write(path: Path) -> Iterator[Write]:
     A link stays, and leads to the new file. Raises InvalidInput if the file cannot be written, or
     if `path` is something else than a file.
     """
-    path = Path(os.path.realpath(path))
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     with _local(path, "written"):
         _refuse_what_is_no_file(path)
+        target = Path(os.path.realpath(path))
+        part = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
         part.parent.mkdir(parents=True, exist_ok=True)
         file = part.open("xb", buffering=0)
     try:
         with file:
             yield _writer(file.write, path)
         with _local(path, "written"):
-            os.replace(part, path)
+            os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
 

@@ -56,6 +56,19 @@ def test_a_device_a_pipe_or_a_link_to_one_is_not_replaced(tmp_path: Path, name: 
     assert (tmp_path / "link").is_symlink()
 
 
+def test_a_pipe_without_a_name_is_told_by_the_name_that_was_given() -> None:
+    """As /dev/stdout in a pipeline: what that leads to has no path."""
+    read, written = os.pipe()
+    given = Path(f"/proc/self/fd/{written}")
+    with (
+        pytest.raises(InvalidInput, match=f"^file {given}: .* is a device or a pipe: give a file"),
+        atomic_write(given) as write,
+    ):
+        write(b"page")
+    os.close(read)
+    os.close(written)
+
+
 def test_a_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "page").write_bytes(b"old")
     (tmp_path / "latest").symlink_to("page")
