@@ -83,6 +83,7 @@ class Bench:
             print(f"{what}: {value}", file=sys.stderr, flush=True)
 
     def limit(self) -> None:
+        self.operator.kill()
         for prefix, what in (("mute", "runs and Jobs"), ("bare", "the same writes")):
             seconds = bare(self.namespace, self.documents(prefix), tells=prefix == "bare")
             name = f"{self.options.runs} runs at once, {what} without an operator"
