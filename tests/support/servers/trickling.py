@@ -18,6 +18,7 @@ class Trickle:
     answer: bytes
     piece_bytes: int
     rest_seconds: float
+    before_seconds: float
     endpoint: str = ""
     requests: list[str] = field(default_factory=list)
     over: Event = field(default_factory=Event)
@@ -36,10 +37,14 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def trickling(
-    answer: bytes, piece_bytes: int, rest_seconds: float, tls: ssl.SSLContext | None = None
+    answer: bytes,
+    piece_bytes: int,
+    rest_seconds: float,
+    tls: ssl.SSLContext | None = None,
+    before_seconds: float = 0.0,
 ) -> Iterator[Trickle]:
-    """Answer every request with `answer`, resting after each piece of it."""
-    found = Trickle(answer, piece_bytes, rest_seconds)
+    """Answer every request with `answer`, resting before it and after each piece of it."""
+    found = Trickle(answer, piece_bytes, rest_seconds, before_seconds)
 
     class Handler(BaseHTTPRequestHandler):
         def handle_one_request(self) -> None:
@@ -52,6 +57,7 @@ def trickling(
                 self._trickle()
 
         def _trickle(self) -> None:
+            found.over.wait(found.before_seconds)
             for start in range(0, len(found.answer), found.piece_bytes):
                 self.connection.sendall(found.answer[start : start + found.piece_bytes])
                 if found.over.wait(found.rest_seconds):

@@ -90,6 +90,14 @@ def test_a_large_answer_may_take_longer_than_the_time_for_a_piece(
     assert len(server.requests) == 1
 
 
+def test_the_wait_for_the_first_byte_does_not_count() -> None:
+    """A server may search for as long as the socket allows."""
+    answer = whole(b"1")
+    pool = Pool(timeout=urllib3.Timeout(2 * SECONDS), retries=False)
+    with trickling(answer, len(answer) - 1, 1.4 * SECONDS, before_seconds=1.4 * SECONDS) as server:
+        assert pool.request("GET", server.endpoint).data == b"1"
+
+
 def test_what_a_reader_does_between_two_reads_does_not_count() -> None:
     data = bytes(3 * PIECE_BYTES)
     pool = Pool(timeout=urllib3.Timeout(SECONDS), retries=False)

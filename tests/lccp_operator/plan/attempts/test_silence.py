@@ -77,6 +77,15 @@ def test_a_heartbeat_of_the_end_of_time_ends_no_reconcile() -> None:
     assert _after(world, 1, RUNS) == ""
 
 
+def test_an_attempt_is_silent_since_its_heartbeat_not_since_that_was_read() -> None:
+    world = a_training_world()
+    beat = heartbeat_of(1, EVERY_TOKENS, world.now + timedelta(seconds=1))
+    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+
+    assert _after(world, 20, RUNS) == ""
+    assert f"has reported nothing since {beat.at:%Y-%m-%d %H:%M:%S} UTC" in _after(world, 12, RUNS)
+
+
 @pytest.mark.parametrize("hours", [-1, 1], ids=["behind", "ahead"])
 def test_a_wrong_clock_of_its_node_neither_makes_it_silent_nor_hides_it(hours: int) -> None:
     world = a_training_world()
