@@ -78,6 +78,15 @@ def test_a_store_that_joins_parts_may_send_white_space_until_it_has(
             pool.request(method, server.endpoint)
 
 
+def test_nor_may_it_do_so_for_ever() -> None:
+    pool = Pool(timeout=urllib3.Timeout(SECONDS / 2), retries=False)
+    with trickling(whole(BODY), 1, 0.05) as server:
+        begin = time.monotonic()
+        with pytest.raises(ReadTimeoutError):
+            pool.request("POST", server.endpoint)
+    assert time.monotonic() - begin < 20 * SECONDS
+
+
 def test_a_large_answer_may_take_longer_than_the_time_for_a_piece(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
