@@ -18,8 +18,11 @@ BEFORE = "LCCP_GLIBC_TUNABLES"
 
 
 def tuned(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variable, and its value for a program that is started in `environ`."""
-    return {VARIABLE: ":".join(filter(None, (environ.get(VARIABLE), NO_CACHES)))}
+    """The variable, and its value for a program that is started in `environ`.
+
+    Of a setting given twice glibc takes the last: a user's own.
+    """
+    return {VARIABLE: ":".join(filter(None, (NO_CACHES, environ.get(VARIABLE))))}
 
 
 def begin() -> None:

@@ -10,7 +10,8 @@ from typer.testing import Result
 
 from lccp import __version__
 from lccp.contract.errors import LccpError
-from lccp_cli import main
+from lccp_cli import __main__, main
+from lccp_evaluator import heap
 
 COMMANDS = (
     *("run", "evaluate", "analyze", "report", "export", "estimate", "plan"),
@@ -53,6 +54,16 @@ def test_python_runs_the_package_as_the_command() -> None:
     command = [sys.executable, "-m", "lccp_cli", "version"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.startswith(f"lccp {__version__}\npython ")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "watch"])
+def test_commands_that_compute_passes_begin_as_evaluators_do(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["lccp", command])
+    monkeypatch.setattr(heap, "begin", lambda: sys.exit("anew"))
+    with pytest.raises(SystemExit, match="anew"):
+        __main__.main()
 
 
 @pytest.mark.slow

@@ -4,9 +4,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from types import ModuleType
 
 import pytest
 
+from lccp_evaluator import __main__, heap, warm
 from lccp_evaluator.heap import NO_CACHES, tuned
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="glibc is Linux's")
@@ -64,4 +66,11 @@ def test_the_heap_of_many_layers_is_that_of_the_first_two() -> None:
 
 def test_settings_are_added_to_those_that_a_user_gave() -> None:
     assert tuned({}) == {"GLIBC_TUNABLES": NO_CACHES}
-    assert tuned({"GLIBC_TUNABLES": GIVEN}) == {"GLIBC_TUNABLES": f"{GIVEN}:{NO_CACHES}"}
+    assert tuned({"GLIBC_TUNABLES": GIVEN}) == {"GLIBC_TUNABLES": f"{NO_CACHES}:{GIVEN}"}
+
+
+@pytest.mark.parametrize("program", [__main__, warm])
+def test_evaluators_begin_with_it(program: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heap, "begin", lambda: sys.exit("anew"))
+    with pytest.raises(SystemExit, match="anew"):
+        program.main()
