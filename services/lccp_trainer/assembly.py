@@ -10,11 +10,13 @@ import torch
 
 from lccp.api.causes import Cause
 from lccp.api.objects.training import End
+from lccp.contract.errors import InvalidInput
 from lccp.cost.layout import StepShape, step_shape
 from lccp.store.directory import delete_prefix
 from lccp.store.keys import writer_name
 from lccp.store.port import Store
 from lccp_trainer.control import Requests, Stop
+from lccp_trainer.data.stream import Stream
 from lccp_trainer.ends import NotFinite, Stopped
 from lccp_trainer.goodput import WallClock
 from lccp_trainer.heartbeat import Reporter
@@ -144,12 +146,13 @@ def build(worker: Worker, connections: Connections) -> Parts:
         connections.reporter.update(accelerators=accelerators)
     groups = Groups.create(shape.layout, worker.rank)
     facts = rendezvous_store()
+    shared = Shared(worker.rank, facts)
+    check_documents(task.stream, shared)
     attention.register()
     engine = build_engine(spec, task.directory, task.config, task.module, shape.accumulation_steps)
     engine.module.watch_routers(shape.row_tokens, spec.trained.router_aux_loss_coefficient)
     engine.module.watch_losses(len(task.stream.names), task.source_context, shape.row_tokens)
 
-    shared = Shared(worker.rank, facts)
     invocation, keys = worker.invocation, worker.keys
     publisher = Publisher(
         store=connections.store,
@@ -188,6 +191,17 @@ def build(worker: Worker, connections: Connections) -> Parts:
     )
     resume = Resume(connections.store, keys, engine, worker.rank, device)
     return Parts(task, shape, device, groups, engine, saver, resume, shared)
+
+
+def check_documents(stream: Stream, shared: Shared) -> None:
+    """Every rank plans all rows: raise InvalidInput if this one has other documents than rank 0."""
+    digests = shared("documents", lambda: stream.digests)
+    for name, own, of_rank_0 in zip(stream.names, stream.digests, digests, strict=True):
+        if own != of_rank_0:
+            raise InvalidInput(
+                f"source {name}: the documents on this node differ from those on rank 0's: give "
+                "all nodes the same"
+            )
 
 
 def _problems_to(reporter: Reporter | None) -> Callable[[str | None], None]:

@@ -59,6 +59,10 @@ class Stream(Protocol):
     def names(self) -> tuple[str, ...]:
         """Of the sources, in the order of their numbers in a batch."""
 
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Of each source's documents."""
+
     def start(self) -> Position: ...
 
     def resumed(self, position: Position) -> Position:
@@ -87,8 +91,13 @@ class DataStream:
     accept_changed: bool = False
     """Whether to continue with other documents than those that the run was trained on so far."""
 
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Of each source's documents."""
+        return tuple(shards.index.digest for shards in self.shards)
+
     def start(self) -> Position:
-        return Position.start(tuple(shards.index.digest for shards in self.shards))
+        return Position.start(self.digests)
 
     def resumed(self, position: Position) -> Position:
         """`position`, adapted to the current documents: waiting pieces of changed ones are lost.
@@ -96,7 +105,7 @@ class DataStream:
         Raises:
             InvalidInput: documents changed, and that is not accepted.
         """
-        now = self.start().digests
+        now = self.digests
         pairs = zip(self.names, now, position.digests, strict=True)
         changed = [name for name, digest, before in pairs if digest != before]
         if not changed:

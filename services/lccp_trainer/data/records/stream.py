@@ -22,6 +22,11 @@ class RecordStream:
     row_tokens: int
     names: tuple[str, ...] = ("records",)
 
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Of the records."""
+        return (self.records.summary.digest,)
+
     def start(self) -> Position:
         return Position(tokens=(0,), cursors=())
 
