@@ -127,8 +127,7 @@ def trained(
 def changed(policy: "Policy", given: "Mapping[str, object]") -> "Policy":
     """`policy` with the given options, validated as in a manifest.
 
-    Raises InvalidInput, naming the option, also if the horizon exceeds a known budget or is
-    less than a step.
+    Raises InvalidInput, naming the option, also if the horizon exceeds a known budget.
     """
     from lccp.api.spec.saturation import SaturationSpec
     from lccp.contract.errors import InvalidInput
@@ -137,10 +136,6 @@ def changed(policy: "Policy", given: "Mapping[str, object]") -> "Policy":
     if spec.horizon_tokens is not None and budget is not None and spec.horizon_tokens > budget:
         raise InvalidInput(
             f"--horizon-tokens: must be at most {budget}, the tokens that the run may train"
-        )
-    if spec.horizon_tokens is not None and spec.horizon_tokens <= policy.rounding_tokens:
-        raise InvalidInput(
-            f"--horizon-tokens: must be at least {policy.rounding_tokens + 1}, the tokens of a step"
         )
     update = {name: getattr(spec, name) for name in given}
     if "horizon_tokens" in update:

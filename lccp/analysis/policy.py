@@ -19,9 +19,14 @@ def stands_still(value: float | None, gain: Gain | None) -> bool:
     return (value is not None and value >= CEILING) or plateau
 
 
+def holds_a_step(policy: Policy) -> bool:
+    """A horizon is as long as a step, or longer."""
+    return policy.horizon_tokens > policy.rounding_tokens
+
+
 def may_saturate(policy: Policy) -> bool:
     """Any checkpoint may be judged Saturated: no rate decays, and a horizon holds a step."""
-    return policy.constant_schedule and policy.horizon_tokens > policy.rounding_tokens
+    return policy.constant_schedule and holds_a_step(policy)
 
 
 def policy_of_run(run: LCCPRun) -> Policy:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from lccp.api.objects.report import EvaluationReport
 from lccp.contract.errors import Conflict, InvalidInput
-from lccp_cli.series import evaluate_all
+from lccp_cli.series import evaluate_all, verdict_over
 from lccp_evaluator.progress import Done, Progress
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
 from lccp_evaluator.series.tokens import Trained
@@ -50,3 +50,11 @@ def test_tokens_that_are_taken_are_told_before_anything_is_measured() -> None:
     with pytest.raises(InvalidInput, match="holds the report of another"):
         evaluate_all(Console(file=io.StringIO()), series, CHECKPOINTS)
     assert series.evaluated == []
+
+
+def test_a_horizon_below_a_step_ends_no_watch() -> None:
+    """How long a step is shows only once checkpoints are measured."""
+    reports = [a_report(n * 4_096, nll=0.5).model_copy(update={"step": n}) for n in (1, 2)]
+    for known in (reports[:0], reports):
+        verdict_over(known, horizon_tokens="25")
+    assert "shorter than a step" in " ".join(verdict_over(reports, horizon_tokens="25").evidence)

@@ -191,6 +191,7 @@ def planned(series: "Series", policy: "Policy") -> list[int]:
     Raises:
         InvalidInput: none of them can ever be called Saturated.
     """
+    from lccp.analysis.policy import holds_a_step
     from lccp.analysis.possible import can_saturate
     from lccp.analysis.power.designs import continued
     from lccp.contract.errors import InvalidInput
@@ -198,6 +199,11 @@ def planned(series: "Series", policy: "Policy") -> list[int]:
     if not policy.constant_schedule:
         raise InvalidInput(
             "--power: under a decaying learning rate a run is never judged Saturated"
+        )
+    if not holds_a_step(policy):
+        raise InvalidInput(
+            f"--power: the horizon of {policy.horizon_tokens:,} tokens is shorter than a step of "
+            f"training, {policy.rounding_tokens + 1:,} tokens: give a longer --horizon-tokens"
         )
     fitted = series.tokens[series.fitted(policy.warmup_tokens)].tolist()
     checkpoints = continued(fitted, policy.budget_tokens)

@@ -73,7 +73,7 @@ def _when_undetermined(findings: Findings) -> str:
         return "Decide from the numbers: under a decaying learning rate no plateau can be judged."
     if newest.plateau_horizons:
         return "Continue until the plateau has lasted, or the gain returns."
-    if findings.horizon_is_far:
+    if gain is None and findings.horizon_is_far:
         return (
             "Continue until the checkpoints span more of the horizon, or judge them by a shorter "
             "one."

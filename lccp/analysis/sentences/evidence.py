@@ -1,11 +1,12 @@
 """Why the verdict is what it is, in sentences with numbers."""
 
-from lccp.analysis.policy import CEILING
+from lccp.analysis.policy import CEILING, holds_a_step
 from lccp.analysis.rules.gains import FEWEST
 from lccp.analysis.rules.noise import CHANCE, CURVED, FEWEST_FOR_MEMORY, SIGNIFICANT, exceeds
 from lccp.analysis.rules.patience import MEMORY_HORIZONS
 from lccp.analysis.sentences.findings import Findings, joined, percent
 from lccp.analysis.sentences.plateaus import lines, plateau
+from lccp.api.objects.policy import Policy
 from lccp.api.objects.verdict import Gain, GainState, VerdictState
 from lccp.contract.signals import Role
 
@@ -33,6 +34,7 @@ def evidence(findings: Findings) -> tuple[str, ...]:
         plateau(findings),
         _quorum(findings),
         _schedule(findings),
+        _too_short(findings.policy),
         _min_tokens(findings),
         _course(findings),
         _horizon(findings),
@@ -136,6 +138,15 @@ def _schedule(findings: Findings) -> str:
     return (
         "The learning rate decays, which causes a plateau of its own, so this plateau is not "
         "judged a saturation."
+    )
+
+
+def _too_short(policy: Policy) -> str:
+    if holds_a_step(policy):
+        return ""
+    return (
+        f"The horizon of {policy.horizon_tokens:,} tokens is shorter than a step of training, "
+        f"{policy.rounding_tokens + 1:,} tokens, so nothing is judged saturated."
     )
 
 

@@ -142,7 +142,9 @@ def test_power_is_not_told_where_nothing_can_be_saturated(lccp: Lccp, tmp_path: 
     decaying = lccp("analyze", folder, "--power", "--budget", "4M", "--schedule", "Decaying")
     short = lccp("analyze", folder, "--power", "--budget", "4M", "--patience", "9")
     early = lccp("analyze", folder, "--power", "--horizon-tokens", "4M")
-    assert [one.exit_code for one in (decaying, short, early)] == [2, 2, 2]
+    below = lccp("analyze", folder, "--power", "--horizon-tokens", "25")
+    assert [one.exit_code for one in (decaying, short, early, below)] == [2, 2, 2, 2]
+    assert "is shorter than a step of training" in below.stderr
     assert "a decaying learning rate" in decaying.stderr
     assert "the patience is 9 horizons of 500,000 tokens" in short.stderr
     assert "no checkpoint up to 512,000 tokens" in early.stderr

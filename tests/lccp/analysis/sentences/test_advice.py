@@ -95,5 +95,19 @@ def test_what_is_lost_in_noise_is_told_by_the_larger_noise(spread: float, words:
     assert words in verdict.advice
 
 
+def test_a_gain_that_is_known_is_not_said_to_need_a_longer_span() -> None:
+    """The horizon that checkpoints span is rounded by a step; its advice is about what is known."""
+    tokens = 40 * np.arange(1, 4)
+    noisy = a_trajectory(tokens, [0.0, 0.3, 0.0])
+    policy = with_changes(POLICY, horizon_tokens=1_000, rounding_tokens=39)
+    verdict = judge_trajectory(noisy, policy)
+    assert verdict.state is State.UNDETERMINED
+    assert verdict.checkpoints[-1].gain(NIAH_PPL) is not None
+    assert "horizon" not in verdict.advice
+    early = judge_trajectory(noisy, with_changes(policy, rounding_tokens=0))
+    assert early.checkpoints[-1].gain(NIAH_PPL) is None
+    assert "span more of the horizon" in early.advice
+
+
 def test_without_reports_one_waits() -> None:
     assert judge([], POLICY).advice == "Wait for the first evaluation."

@@ -53,6 +53,15 @@ def test_a_horizon_far_beyond_the_checkpoints_is_told_and_nothing_is_drawn_out()
     assert "span more of the horizon" in verdict.advice
 
 
+def test_a_horizon_that_is_shorter_than_a_step_is_told() -> None:
+    """Such as 25 in place of 25B: nothing is judged saturated by it."""
+    short = DEMO.model_copy(update={"horizon_tokens": 25})
+    assert "25 tokens is shorter than a step of training, 4,096 tokens" in " ".join(
+        judge(demo_reports(1), short).evidence
+    )
+    assert "than a step" not in evidence(demo_reports(1))
+
+
 def test_a_saturation_is_told_by_its_line_also_while_it_is_only_held() -> None:
     now = judge_trajectory(FLAT, POLICY)
     line = now.checkpoints[-1].gains[0].line
