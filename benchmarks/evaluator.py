@@ -39,7 +39,7 @@ from ways.forked import Floor, forked, memory_at
 from ways.harness import harness
 from ways.task import Outcome, Task
 
-from lccp_evaluator import heap
+from lccp_evaluator.starting import heap
 
 MAKE_SMOLLM2 = Path(__file__).parent.parent / "examples" / "smollm2" / "make_smollm2.py"
 DEPTHS = tuple(range(0, 101, 10))

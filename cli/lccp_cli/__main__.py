@@ -3,7 +3,7 @@
 import sys
 
 from lccp_cli import INTERRUPTED
-from lccp_evaluator import heap
+from lccp_evaluator.starting import heap
 
 MEASURING = (["evaluate"], ["watch"])
 """Commands that compute passes in this process."""

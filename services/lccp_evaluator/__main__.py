@@ -1,6 +1,6 @@
 """The program `lccp-evaluate` (see `main`), also as `python -m lccp_evaluator`."""
 
-from lccp_evaluator import heap
+from lccp_evaluator.starting import heap
 
 
 def main() -> None:

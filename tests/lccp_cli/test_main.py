@@ -11,7 +11,7 @@ from typer.testing import Result
 from lccp import __version__
 from lccp.contract.errors import LccpError
 from lccp_cli import __main__, main
-from lccp_evaluator import heap
+from lccp_evaluator.starting import heap
 
 COMMANDS = (
     *("run", "evaluate", "analyze", "report", "export", "estimate", "plan"),

@@ -245,7 +245,7 @@ def forked(environ):
     """What is answered about an evaluator that a warm process forks."""
     control, its = socket.socketpair()
     client, asked = socket.socketpair()
-    command = [sys.executable, "-m", "lccp_evaluator.warm", str(its.fileno())]
+    command = [sys.executable, "-m", "lccp_evaluator.starting.warm", str(its.fileno())]
     with its, subprocess.Popen(command, env=environ, pass_fds=[its.fileno()]), control, client:
         socket.send_fds(control, [b"+"], [asked.fileno()])
         asked.close()

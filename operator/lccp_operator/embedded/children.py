@@ -35,8 +35,8 @@ def start(
 class Warm:
     """A process that imports libraries once, for all processes that it forks (Linux).
 
-    `command` speaks lccp_evaluator.warm's protocol. It is started when first needed, and inherits
-    the file descriptor `lock`.
+    `command` speaks lccp_evaluator.starting.warm's protocol. It is started when first needed, and
+    inherits the file descriptor `lock`.
     """
 
     def __init__(self, command: Sequence[str], lock: int) -> None:

@@ -3,8 +3,9 @@
     python -I -S deputy.py <file descriptor> <program> [argument ...]
 
 Over the socket it requests an evaluator with its own environment and outputs from the warm process
-(lccp_evaluator.warm). It forwards SIGTERM to the evaluator, and ends as that does; if it is killed,
-so is the evaluator. If the warm process can't fork one, this process becomes the program.
+(lccp_evaluator.starting.warm). It forwards SIGTERM to the evaluator, and ends as that does; if it
+is killed, so is the evaluator. If the warm process can't fork one, this process becomes the
+program.
 """
 
 import json

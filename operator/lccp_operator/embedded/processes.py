@@ -29,7 +29,7 @@ priority they would fall behind the training that they should stop in time."""
 
 EVALUATOR = (sys.executable, "-m", "lccp_evaluator")
 FORKED_BY: dict[tuple[str, ...], tuple[str, ...]] = {
-    EVALUATOR: (sys.executable, "-m", "lccp_evaluator.warm")
+    EVALUATOR: (sys.executable, "-m", "lccp_evaluator.starting.warm")
 }
 """Programs that import libraries for seconds, and those that fork them with these imported."""
 

@@ -14,8 +14,8 @@ from lccp.api.causes import Cause, cause_of
 from lccp.contract.errors import LccpError, sentence_of
 from lccp.lifeline import PARENT_PID, die_with_parent
 from lccp.logs import configure_from
-from lccp_evaluator import heap
 from lccp_evaluator.spread.orders import Failed
+from lccp_evaluator.starting import heap
 
 logger = logging.getLogger("lccp_evaluator.spread.process")
 

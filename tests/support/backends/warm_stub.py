@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 
-from lccp_evaluator.warm import Server
+from lccp_evaluator.starting.warm import Server
 
 COMMAND = (sys.executable, __file__)
 WITH_A_THREAD = (*COMMAND, "--thread")

@@ -1,4 +1,4 @@
-"""`python -m lccp_evaluator.warm FD`: forks evaluators from a process with libraries imported.
+"""`python -m lccp_evaluator.starting.warm FD`: forks evaluators with libraries imported.
 
 Over the socket FD it receives one more socket for each evaluator. On that socket
 
@@ -22,7 +22,7 @@ from contextlib import suppress
 from functools import partial
 
 from lccp.lifeline import PARENT_PID, die_with_parent, kill_group
-from lccp_evaluator import heap
+from lccp_evaluator.starting import heap
 
 CHUNK = 65_536
 THREADS = "/proc/self/task"

@@ -8,22 +8,23 @@ from types import ModuleType
 
 import pytest
 
-from lccp_evaluator import __main__, heap, warm
-from lccp_evaluator.heap import NO_CACHES, tuned
+from lccp_evaluator import __main__
+from lccp_evaluator.starting import heap, warm
+from lccp_evaluator.starting.heap import NO_CACHES, tuned
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="glibc is Linux's")
 
 GIVEN = "glibc.malloc.arena_max=2"
 CODE = """
 import os, sys
-from lccp_evaluator import heap
+from lccp_evaluator.starting import heap
 started = open("/proc/self/environ").read()
 heap.begin()
 print("tcache_count=0" in started, os.environ.get(heap.VARIABLE), sys.argv[1:], sys.flags.isolated)
 """
 PASSES = """
 import resource
-from lccp_evaluator import heap
+from lccp_evaluator.starting import heap
 heap.begin()
 import torch
 from torch.nn import functional
