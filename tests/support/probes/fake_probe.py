@@ -113,8 +113,9 @@ def planned_clusters() -> dict[str, int]:
         saturation={"signals": [{"name": "colour_ppl"}]},
     )
     run = LCCPRun.parse(document, "manifest")
-    ((found,), _) = planned(run, policy_of_run(run), jitter=0.3)
-    return dict(found.powers[0].design.clusters)
+    found = planned(run, policy_of_run(run), "colour_ppl", jitter=0.3)
+    assert not isinstance(found, str), found
+    return dict(found.design.clusters)
 
 
 def seen(folder: Path) -> dict[str, bool]:
