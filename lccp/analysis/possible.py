@@ -8,7 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from lccp.analysis.policy import may_saturate, policy_of_run
+from lccp.analysis.policy import holds_a_step, may_saturate, policy_of_run
 from lccp.api.objects.policy import Policy
 from lccp.api.run import LCCPRun
 from lccp.probes.registry import PROBES
@@ -101,12 +101,12 @@ def _schedule(run: LCCPRun) -> str:
 
 
 def _too_short(policy: Policy) -> str:
-    step = policy.rounding_tokens + 1
-    if policy.horizon_source != "Given" or policy.horizon_tokens >= step:
+    if policy.horizon_source != "Given" or holds_a_step(policy):
         return ""
     return (
         f"saturation.horizonTokens, {policy.horizon_tokens:,}, is less than a step of training, "
-        f"{step:,} tokens: a gain over it says nothing: give the tokens over which a gain must pay"
+        f"{policy.rounding_tokens + 1:,} tokens: a gain over it says nothing: give the tokens over "
+        "which a gain must pay"
     )
 
 

@@ -96,29 +96,30 @@ def _row(one: Power) -> tuple[str, ...]:
 
 
 def _advice(powers: Sequence[Power]) -> str:
-    own, best = powers[0], cheapest(powers)
-    if own.share >= ENOUGH:
-        return f"The plan suffices: it detects {own.within:.0%} of plateaus within four horizons."
-    detects = f"The plan detects {own.within:.0%} of plateaus within four horizons"
-    if best is None:
-        return (
-            f"{detects}, and none of the others suffices: lower the learning rate, raise minGain, "
-            "or use longer horizons."
-        )
-    return f"{detects}. {_sufficient(best.design, best.share)}"
+    return _sufficiency(
+        powers,
+        "detects {:.0%} of plateaus within four horizons",
+        "lower the learning rate, raise minGain, or use longer horizons",
+    )
 
 
 def _gate_advice(powers: Sequence[GatePower]) -> str:
+    return _sufficiency(
+        powers,
+        "answers so for {:.0%} of plateaus",
+        "ask for less, lower the learning rate, or use longer horizons",
+    )
+
+
+def _sufficiency(powers: Sequence[Power] | Sequence[GatePower], does: str, remedy: str) -> str:
+    """Whether the plan is enough, by what its share `does`, and what would be enough."""
     own, best = powers[0], cheapest(powers)
+    told = does.format(own.share)
     if own.share >= ENOUGH:
-        return f"The plan suffices: it answers so for {own.share:.0%} of plateaus."
-    answers = f"The plan answers so for {own.share:.0%} of plateaus"
+        return f"The plan suffices: it {told}."
     if best is None:
-        return (
-            f"{answers}, and none of the others suffices: ask for less, lower the learning rate, "
-            "or use longer horizons."
-        )
-    return f"{answers}. {_sufficient(best.design, best.share)}"
+        return f"The plan {told}, and none of the others suffices: {remedy}."
+    return f"The plan {told}. {_sufficient(best.design, best.share)}"
 
 
 def _sufficient(design: Design, share: float) -> str:
