@@ -19,6 +19,7 @@ from lccp.contract.errors import InvalidInput
 from lccp_trainer.data.records.reading import Read, Unusable
 from lccp_trainer.data.records.rendering import Passage, rendered
 from lccp_trainer.data.records.tokenizing import Tokens, tokenized
+from lccp_trainer.data.shards import mapped
 
 SUMMARY = "summary.json"
 RECORDS_AT_ONCE = 256
@@ -177,9 +178,9 @@ class RecordFolder:
 
     def __init__(self, folder: Path) -> None:
         self.summary = RecordsSummary(**json.loads((folder / SUMMARY).read_bytes()))
-        self._tokens = _mapped(folder / "tokens", np.int32)
-        self._predicted = _mapped(folder / "predicted", np.bool_)
-        self._ends = _mapped(folder / "ends", np.int64)
+        self._tokens = mapped(folder / "tokens", np.int32)
+        self._predicted = mapped(folder / "predicted", np.bool_)
+        self._ends = mapped(folder / "ends", np.int64)
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -190,8 +191,3 @@ class RecordFolder:
         start = int(self._ends[number - 1]) if number else 0
         own = slice(start, int(self._ends[number]))
         return Tokens(self._tokens[own], self._predicted[own])
-
-
-def _mapped(path: Path, dtype: type[Any]) -> NDArray[Any]:
-    """The file's content, as a plain array: its slices take less time than a memmap's."""
-    return np.asarray(np.memmap(path, dtype=dtype, mode="r"))
