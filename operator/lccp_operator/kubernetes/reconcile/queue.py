@@ -15,21 +15,24 @@ HEAD_START_SECONDS = 20.0
 BESIDE_URGENT = 2
 """Other keys in work at a time besides urgent ones, which share the API server with them."""
 
+CALM_SECONDS = 1.0
+"""How long after an urgent key others are held back still: the next one is likely near."""
+
 
 class WorkQueue(Generic[K]):
     """A queue of keys with due times. Safe to use from several threads.
 
     The key due longest is handed out first, and an urgent one has a head start. While workers have
-    urgent keys, only a few others that have not been due as long are handed out. A key that is
-    added while a worker has it is handed out again when that worker is done. Adding and taking
-    cost O(log n).
+    urgent keys, and a moment longer, only a few others are in work. A key that is added while a
+    worker has it is handed out again when that worker is done. Adding and taking cost O(log n).
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._changed = threading.Condition()
         self._waiting: list[tuple[float, int, K]] = []
-        self._ready: list[tuple[float, int, float, K]] = []
+        self._ready: dict[bool, list[tuple[float, int, K]]] = {True: [], False: []}
+        """Heaps of the keys that are due: urgent ones, and others."""
         self._due: dict[K, float] = {}
         self._urgent: set[K] = set()
         self._taken: dict[K, float] = {}
@@ -37,6 +40,8 @@ class WorkQueue(Generic[K]):
         self._holders: dict[int, K] = {}
         """The key that a worker has, by its thread."""
         self._taken_urgent: set[K] = set()
+        self._was_urgent_at = -math.inf
+        """When a worker last took or finished an urgent key."""
         self._got_on_at = -math.inf
         """When a worker last took a key, was done with one, or made progress with one."""
         self._count = 0
@@ -62,7 +67,7 @@ class WorkQueue(Generic[K]):
                 key = self.take_now()
                 if key is not None:
                     return key
-                self._changed.wait(self._waiting[0][0] - self._clock() if self._waiting else None)
+                self._changed.wait(self._pause_seconds())
         return None
 
     def take_now(self) -> K | None:
@@ -71,10 +76,11 @@ class WorkQueue(Generic[K]):
             key = self._next()
             if key is not None:
                 del self._due[key]
+                self._got_on_at = self._taken[key] = self._clock()
                 if key in self._urgent:
                     self._urgent.remove(key)
                     self._taken_urgent.add(key)
-                self._got_on_at = self._taken[key] = self._clock()
+                    self._was_urgent_at = self._got_on_at
                 self._holders[threading.get_ident()] = key
             return key
 
@@ -91,10 +97,14 @@ class WorkQueue(Generic[K]):
             self._got_on_at = self._clock()
             self._taken.pop(key, None)
             self._holders.pop(threading.get_ident(), None)
-            self._taken_urgent.discard(key)
             if key in self._due:
                 self._push(key, self._due[key])
-            self._changed.notify(1 if self._taken_urgent else len(self._ready) + 1)
+            if key in self._taken_urgent:
+                self._taken_urgent.remove(key)
+                self._was_urgent_at = self._got_on_at
+                self._changed.notify_all()
+            else:
+                self._changed.notify()
 
     def close(self) -> None:
         """Wake all workers, which then end."""
@@ -123,26 +133,40 @@ class WorkQueue(Generic[K]):
     def _next(self) -> K | None:
         """The key to hand out now; old entries are dropped."""
         self._collect()
-        while self._ready and self._may_take(*self._ready[0][-2:]):
-            _, _, due, key = heapq.heappop(self._ready)
-            if self._is_open(key, due):
-                return key
-        return None
+        urgent, other = self._first(True), self._first(False)
+        if self._others_wait():
+            other = None
+        if other is None or (urgent is not None and urgent - HEAD_START_SECONDS < other):
+            return None if urgent is None else heapq.heappop(self._ready[True])[-1]
+        return heapq.heappop(self._ready[False])[-1]
 
-    def _may_take(self, due: float, key: K) -> bool:
-        """No urgent key is ready behind one that may not be taken: it would have been first."""
+    def _others_wait(self) -> bool:
+        """Whether as many keys are in work beside urgent ones as may be."""
         urgent = len(self._taken_urgent)
-        few = urgent == 0 or len(self._taken) - urgent < BESIDE_URGENT
-        return few or key in self._urgent or self._clock() - due >= HEAD_START_SECONDS
+        calm = urgent == 0 and self._clock() - self._was_urgent_at >= CALM_SECONDS
+        return not calm and len(self._taken) - urgent >= BESIDE_URGENT
+
+    def _pause_seconds(self) -> float | None:
+        """How long there is nothing to hand out, unless keys are added or done; None: for good."""
+        times = [self._waiting[0][0]] if self._waiting else []
+        if self._ready[False] and not self._taken_urgent:
+            times.append(self._was_urgent_at + CALM_SECONDS)
+        return min(times) - self._clock() if times else None
 
     def _collect(self) -> None:
-        """Move entries that have become due to the heap where urgent ones go first."""
+        """Move entries that have become due to their heap."""
         while self._waiting and self._waiting[0][0] <= self._clock():
-            due, count, key = heapq.heappop(self._waiting)
-            if self._is_open(key, due):
-                rank = due - HEAD_START_SECONDS if key in self._urgent else due
-                heapq.heappush(self._ready, (rank, count, due, key))
+            entry = heapq.heappop(self._waiting)
+            heapq.heappush(self._ready[entry[-1] in self._urgent], entry)
 
-    def _is_open(self, key: K, due: float) -> bool:
+    def _first(self, urgent: bool) -> float | None:
+        """Since when the first of that heap is due."""
+        ready = self._ready[urgent]
+        while ready and not self._is_open(*ready[0], urgent):
+            heapq.heappop(ready)
+        return ready[0][0] if ready else None
+
+    def _is_open(self, due: float, _: int, key: K, urgent: bool) -> bool:
         """Whether the entry is still valid, and no worker has its key."""
-        return self._due.get(key) == due and key not in self._taken
+        valid = self._due.get(key) == due and (key in self._urgent) == urgent
+        return valid and key not in self._taken

@@ -6,7 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from lccp_operator.kubernetes.reconcile.queue import BESIDE_URGENT, HEAD_START_SECONDS, WorkQueue
+from lccp_operator.kubernetes.reconcile.queue import (
+    BESIDE_URGENT,
+    CALM_SECONDS,
+    HEAD_START_SECONDS,
+    WorkQueue,
+)
 
 
 class Clock:
@@ -73,25 +78,47 @@ def test_few_others_are_in_work_beside_urgent_keys(queue: Queue, clock: Clock) -
         queue.add(other)
 
     assert [queue.take() for _ in range(1 + BESIDE_URGENT)] == ["urgent", *others[:-2]]
+    clock.now = 2 * HEAD_START_SECONDS
     assert queue.take_now() is None
     queue.done(others[0])
     assert queue.take() == others[-2]
-    queue.done("urgent")
-    assert queue.take() == others[-1]
 
 
-def test_those_that_waited_as_long_are_not_held_back(queue: Queue, clock: Clock) -> None:
+def test_others_are_held_back_until_a_moment_after_the_last_urgent_key(
+    queue: Queue, clock: Clock
+) -> None:
     queue.add("urgent", urgent=True)
     others = {f"other {i}" for i in range(BESIDE_URGENT + 2)}
     for other in others:
         queue.add(other)
+    taken = {queue.take() for _ in range(1 + BESIDE_URGENT)}
+    clock.now = 5
+    queue.done("urgent")
+
+    clock.now = 5 + 0.9 * CALM_SECONDS
+    assert queue.take_now() is None
+    queue.add("urgent", urgent=True)
+    assert queue.take_now() == "urgent"
+    queue.done("urgent")
+    clock.now += CALM_SECONDS
+    assert taken | {queue.take(), queue.take()} == others | {"urgent"}
+
+
+def test_many_others_that_waited_long_leave_workers_to_urgent_keys(
+    queue: Queue, clock: Clock
+) -> None:
+    queue.add("first", urgent=True)
+    for i in range(BESIDE_URGENT + 2):
+        queue.add(f"other {i}")
     queue.take()
-    clock.now = HEAD_START_SECONDS
+    clock.now = 2 * HEAD_START_SECONDS
+    queue.add("second", urgent=True)
 
-    assert {queue.take() for _ in others} == others
+    taken = [queue.take() for _ in range(BESIDE_URGENT + 1)]
+    assert taken == [*(f"other {i}" for i in range(BESIDE_URGENT)), "second"]
 
 
-def test_those_held_back_are_handed_out_at_once_when_nothing_urgent_is_in_work() -> None:
+def test_those_held_back_are_handed_out_when_it_is_calm() -> None:
     queue: Queue = WorkQueue()
     queue.add("urgent", urgent=True)
     others = {f"other {i}" for i in range(BESIDE_URGENT + 3)}
