@@ -7,6 +7,7 @@ their ends, not by a mask of length x length.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -62,14 +63,12 @@ def attention(
     """
     if documents.group is not None:
         size = dist.get_world_size(documents.group)
-        key, value = (divisible(tensor, size) for tensor in (key, value))
-        query, key, value = (
-            exchanged(tensor, documents.group, True) for tensor in (query, key, value)
-        )
+        parts = (query, divisible(key, size), divisible(value, size))
+        query, key, value = heads_for_tokens(parts, documents.group)
     within = _within_documents(query, key, value, documents.lengths, scaling, dropout)
     if documents.group is not None:
-        within = exchanged(within, documents.group, False)
-    return within.transpose(1, 2), None
+        within = tokens_for_heads(within, documents.group)
+    return within, None
 
 
 def _within_documents(
@@ -80,10 +79,10 @@ def _within_documents(
     scaling: float,
     dropout: float,
 ) -> torch.Tensor:
-    """Attention over whole sequences; query, key and value are [rows, heads, tokens, size]."""
+    """Attention over whole sequences [rows, heads, tokens, size], as `attention` returns it."""
 
     def attend(rows: slice, tokens: slice) -> torch.Tensor:
-        return scaled_dot_product_attention(
+        within = scaled_dot_product_attention(
             query[rows, :, tokens],
             key[rows, :, tokens],
             value[rows, :, tokens],
@@ -92,6 +91,7 @@ def _within_documents(
             scale=scaling,
             enable_gqa=grouped,
         )
+        return within.transpose(1, 2)
 
     grouped = query.shape[1] != key.shape[1]
     if all(len(row) == 1 for row in lengths):
@@ -102,7 +102,7 @@ def _within_documents(
     for number, row in enumerate(lengths):
         cuts = [slice(end - n, end) for end, n in zip(accumulate(row), row, strict=True)]
         here = slice(number, number + 1)
-        rows.append(torch.cat([attend(here, cut) for cut in cuts], dim=2))
+        rows.append(torch.cat([attend(here, cut) for cut in cuts], dim=1))
     return torch.cat(rows)
 
 
@@ -138,38 +138,53 @@ def packed(
         enable_gqa=query.shape[2] != key.shape[2],
     )
     assert isinstance(within, torch.Tensor)
-    return within.reshape(*query.shape[:2], *within.shape[1:]).transpose(1, 2)
+    return within.reshape(*query.shape[:2], *within.shape[1:])
 
 
 def divisible(tensor: torch.Tensor, processes: int) -> torch.Tensor:
     """Heads, each repeated next to itself, until `processes` divides their number."""
-    heads = tensor.shape[1]
-    return tensor.repeat_interleave(processes // math.gcd(heads, processes), dim=1)
+    times = processes // math.gcd(tensor.shape[1], processes)
+    return tensor if times == 1 else tensor.repeat_interleave(times, dim=1)
 
 
-def exchanged(tensor: torch.Tensor, group: Any, heads_for_tokens: bool) -> torch.Tensor:
-    """[rows, heads, own tokens, size] to [rows, own heads, tokens, size] within `group`, or back.
+def heads_for_tokens(
+    tensors: Sequence[torch.Tensor], group: dist.ProcessGroup
+) -> tuple[torch.Tensor, ...]:
+    """[rows, heads, own tokens, size] each to [rows, own heads, tokens, size], in one message."""
+    rows, _, own, _ = tensors[0].shape
+    shape = (own, rows, dist.get_world_size(group), -1)
+    parts = [tensor.permute(2, 0, 1, 3).reshape(shape).movedim(2, 0) for tensor in tensors]
+    received = exchanged(torch.cat(parts, dim=-1), group).flatten(0, 1)
+    ends = list(accumulate(part.shape[-1] for part in parts))[:-1]
+    return tuple(
+        torch.unflatten(share, -1, (-1, tensor.shape[-1])).permute(1, 2, 0, 3)
+        for share, tensor in zip(received.tensor_split(ends, dim=-1), tensors, strict=True)
+    )
 
-    Its gradient is the reverse exchange.
-    """
-    result: torch.Tensor = _Exchange.apply(tensor, group, heads_for_tokens)  # type: ignore[no-untyped-call]
+
+def tokens_for_heads(tensor: torch.Tensor, group: dist.ProcessGroup) -> torch.Tensor:
+    """[rows, tokens, own heads, size] to [rows, own tokens, heads, size]."""
+    chunks = tensor.transpose(0, 1).chunk(dist.get_world_size(group))
+    return exchanged(torch.stack(chunks), group).permute(2, 1, 0, 3, 4).flatten(2, 3)
+
+
+def exchanged(tensor: torch.Tensor, group: dist.ProcessGroup) -> torch.Tensor:
+    """[processes, ...]: the part with the number of each process, in place of one for each."""
+    result: torch.Tensor = _Exchange.apply(tensor, group)  # type: ignore[no-untyped-call]
     return result
 
 
 class _Exchange(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, tensor: torch.Tensor, group: Any, heads_for_tokens: bool) -> torch.Tensor:
-        ctx.group, ctx.heads_for_tokens = group, heads_for_tokens
-        return _exchange(tensor, group, heads_for_tokens)
+    """Its own reverse, and so its own gradient."""
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        return _exchange(gradient, ctx.group, not ctx.heads_for_tokens), None, None
+    def forward(ctx: Any, tensor: torch.Tensor, group: dist.ProcessGroup) -> torch.Tensor:
+        ctx.group = group
+        sent = tensor.contiguous()
+        received = torch.empty_like(sent)
+        dist.all_to_all_single(received, sent, group=group)
+        return received
 
-
-def _exchange(tensor: torch.Tensor, group: Any, heads_for_tokens: bool) -> torch.Tensor:
-    cut, joined = (1, 2) if heads_for_tokens else (2, 1)
-    sent = torch.stack(tensor.chunk(dist.get_world_size(group), dim=cut))
-    received = torch.empty_like(sent)
-    dist.all_to_all_single(received, sent, group=group)
-    return torch.cat(received.unbind(0), dim=joined)
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return _Exchange.forward(ctx, gradient, ctx.group), None
