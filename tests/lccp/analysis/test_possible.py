@@ -111,6 +111,14 @@ def test_a_budget_of_too_few_steps_is_told() -> None:
     assert told.endswith("nor do its 8,000,000 tokens have steps enough for them")
 
 
+def test_no_distance_below_a_step_is_advised() -> None:
+    step = a_run().spec.step_tokens
+    for steps in range(2, 60):
+        told = obstacle(a_run(**{"spec.training.tokens": steps * step}))
+        advised = re.findall(r"everyTokens of at most ([\d,]+)", told)
+        assert all(int(tokens.replace(",", "")) >= step for tokens in advised), told
+
+
 def test_one_signal_that_is_off_does_not_matter_where_another_is_enough() -> None:
     signals = [{"name": "niah_ppl"}, {"name": "interference_slope"}]
     assert obstacle(a_run(**{"spec.saturation": {"signals": signals, "quorum": 1}})) == ""
