@@ -130,6 +130,7 @@ def show_own_power(
     """
     from lccp.analysis.policy import names_of
     from lccp.analysis.power.gates import gate_powers
+    from lccp.analysis.power.outcomes import Simulations
     from lccp.analysis.power.plateaus import SignalPower
     from lccp.analysis.trajectory import Trajectory
     from lccp.contract.errors import InvalidInput
@@ -140,13 +141,11 @@ def show_own_power(
     known = [measured[name] for name in policy.signals if name in measured]
     if not known:
         raise InvalidInput(f"{policy.signal}: was not measured, so its noise is unknown")
-    found = [
-        SignalPower.of(one.signal.name, planned_as_measured(one, policy), policy) for one in known
-    ]
+    simulations = Simulations(policy, lambda name: planned_if_measured(name, measured, policy))
+    names = (one.signal.name for one in known)
+    found = [SignalPower.of(name, simulations.required(name)) for name in names]
     guards = names_of(Role.GUARD, (series.signal for series in measured.values()), policy)
-    gate, unknown = gate_powers(
-        policy, guards, lambda signal: planned_if_measured(signal, measured, policy)
-    )
+    gate, unknown = gate_powers(policy, guards, simulations.of)
     if json:
         typer.echo(power_json(found, gate, unknown))
         return
@@ -174,7 +173,7 @@ def planned_as_measured(series: "Series", policy: "Policy") -> "Planned":
 def planned_if_measured(
     signal: str, measured: "Mapping[str, Series]", policy: "Policy"
 ) -> "Planned | str":
-    """The same of a signal that only the gate may need, or why it is unknown."""
+    """The same of a signal that may not be, or why it is unknown."""
     from lccp.contract.errors import InvalidInput
 
     if signal not in measured:

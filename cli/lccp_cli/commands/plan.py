@@ -82,6 +82,7 @@ def plan(
     from lccp.analysis.policy import policy_of_run
     from lccp.analysis.possible import obstacle
     from lccp.analysis.power.gates import gate_powers
+    from lccp.analysis.power.outcomes import Simulations
     from lccp.analysis.power.plateaus import SignalPower
     from lccp.contract.errors import InvalidInput
     from lccp.cost.compatibility import check
@@ -103,18 +104,13 @@ def plan(
         typer.echo(json_text({"obstacle": problem}) if json else f"Never Saturated: {problem}.")
         raise typer.Exit(1)
     policy = policy_of_run(run)
-    plans = {signal: planned(run, policy, signal, jitter) for signal in policy.signals}
-    found = [
-        SignalPower.of(signal, one, policy)
-        for signal, one in plans.items()
-        if not isinstance(one, str)
-    ]
-    unknown = [one for one in plans.values() if isinstance(one, str)]
+    simulations = Simulations(policy, lambda signal: planned(run, policy, signal, jitter))
+    seen = {signal: simulations.of(signal) for signal in policy.signals}
+    found = [SignalPower.of(name, one) for name, one in seen.items() if not isinstance(one, str)]
+    unknown = [one for one in seen.values() if isinstance(one, str)]
     if not found:
         raise InvalidInput("; ".join(unknown))
-    gate, unanswered = gate_powers(
-        policy, guards(run, policy), lambda signal: planned(run, policy, signal, jitter)
-    )
+    gate, unanswered = gate_powers(policy, guards(run, policy), simulations.of)
     unknown += unanswered
     if json:
         typer.echo(power_json(found, gate, unknown))

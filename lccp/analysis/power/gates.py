@@ -9,17 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-import numpy as np
-
 from lccp.analysis.gate import Compared, Interval, KnownGain, Stated, parsed
-from lccp.analysis.judged import state_of
-from lccp.analysis.power.designs import Design, Planned, allowed, courses
-from lccp.analysis.rules.gains import FEWEST
+from lccp.analysis.power.designs import Design
+from lccp.analysis.power.outcomes import RUNS, Plateaus, Simulated
 from lccp.analysis.simulation import Noise
 from lccp.api.objects.policy import Policy
 from lccp.api.objects.verdict import Answer, GainState
 
-RUNS = 200
 LEVEL = KnownGain(Interval(0.0, 0.0, 0.0), GainState.PLATEAU, saturated=True)
 """A plateau without noise."""
 
@@ -46,39 +42,30 @@ class SentencePower:
     """Of the plan, which comes first, and of others of its length."""
 
     @classmethod
-    def of(cls, sentence: str, signal: str, planned: Planned, policy: Policy) -> Self:
+    def of(cls, sentence: str, signal: str, simulated: Simulated, policy: Policy) -> Self:
         """By simulated plateaus."""
         asked, delta = parsed(sentence), policy.delta(signal)
         right = asked.answer(LEVEL, delta)
         powers = [
-            GatePower(one, answers(asked, one, planned.noise, policy, delta).count(right) / RUNS)
-            for one in planned.designs()
+            GatePower(one.design, answers(asked, one, delta).count(right) / RUNS)
+            for one in simulated.plateaus
         ]
-        return cls(sentence, signal, right, planned.noise, powers)
+        return cls(sentence, signal, right, simulated.noise, powers)
 
 
-def answers(
-    asked: Compared | Stated, design: Design, noise: Noise, policy: Policy, delta: float
-) -> list[Answer]:
+def answers(asked: Compared | Stated, plateaus: Plateaus, delta: float) -> list[Answer]:
     """Those of the last checkpoint, for each simulated plateau of a signal."""
-    if len(design.at) < FEWEST:
+    if not plateaus.states:
         return ["Undecided"] * RUNS
-    course = courses(design, noise, policy, RUNS, seed=0)
-    saturated = course.saturated(allowed(course, policy))
-    ends = delta * np.stack([course.gains.gain, course.lower, course.upper])[..., -1]
-    known = (
-        KnownGain(Interval(*ends[:, i]), state_of(course, (i, -1)), bool(saturated[i, -1]))
-        for i in range(RUNS)
-    )
-    return [asked.answer(gain, delta) for gain in known]
+    return [asked.answer(gain, delta) for gain in plateaus.known(delta)]
 
 
 def gate_powers(
-    policy: Policy, guards: Sequence[str], plan_of: Callable[[str], Planned | str]
+    policy: Policy, guards: Sequence[str], simulated_of: Callable[[str], Simulated | str]
 ) -> tuple[list[SentencePower], list[str]]:
     """How well each sentence of the gate is answered, by signal, and which is not simulated, why.
 
-    `plan_of` gives what is planned for a signal, or why that is unknown.
+    `simulated_of` gives the plateaus of a signal, or why there are none.
     """
     found, unknown = [], []
     for sentence in policy.gate:
@@ -88,11 +75,11 @@ def gate_powers(
             unknown.append(f"{sentence}: {why}")
             continue
         for signal in signals:
-            planned = plan_of(signal)
-            if isinstance(planned, str):
-                unknown.append(f"{sentence}: {planned}")
+            simulated = simulated_of(signal)
+            if isinstance(simulated, str):
+                unknown.append(f"{sentence}: {simulated}")
             else:
-                found.append(SentencePower.of(sentence, signal, planned, policy))
+                found.append(SentencePower.of(sentence, signal, simulated, policy))
     return found, unknown
 
 

@@ -6,12 +6,11 @@ from typing import Self
 
 import numpy as np
 
-from lccp.analysis.power.designs import Design, Planned, allowed, courses
+from lccp.analysis.power.designs import Design
+from lccp.analysis.power.outcomes import Plateaus, Simulated
 from lccp.analysis.simulation import Noise
-from lccp.api.objects.policy import Policy
 
 WITHIN_HORIZONS = 4.0
-RUNS = 200
 
 
 @dataclass(frozen=True)
@@ -26,24 +25,21 @@ class Power:
     median_horizons: float
     """Until Saturated; infinite where most never are."""
 
+    @classmethod
+    def of(cls, plateaus: Plateaus) -> Self:
+        """By simulated plateaus."""
+        after = plateaus.saturated_after
+        return cls(
+            design=plateaus.design,
+            within=float((after <= WITHIN_HORIZONS + 1e-9).mean()),
+            whole=float(np.isfinite(after).mean()),
+            median_horizons=float(np.median(after)),
+        )
+
     @property
     def share(self) -> float:
         """By which a design is enough."""
         return self.within
-
-
-def power(design: Design, noise: Noise, policy: Policy, runs: int = RUNS, seed: int = 0) -> Power:
-    """By `runs` simulated plateaus."""
-    course = courses(design, noise, policy, runs, seed)
-    at, said = course.grid.at, course.saturated(allowed(course, policy))
-    found = said.any(axis=1)
-    first = np.where(found, at[said.argmax(axis=1)] - at[0], np.inf)
-    return Power(
-        design=design,
-        within=float((first <= WITHIN_HORIZONS + 1e-9).mean()),
-        whole=float(found.mean()),
-        median_horizons=float(np.median(first)),
-    )
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,6 @@ class SignalPower:
     """Of the plan, which comes first, and of others of its length."""
 
     @classmethod
-    def of(cls, signal: str, planned: Planned, policy: Policy) -> Self:
+    def of(cls, signal: str, simulated: Simulated) -> Self:
         """By simulated plateaus."""
-        powers = [power(one, planned.noise, policy) for one in planned.designs()]
-        return cls(signal, planned.noise, powers)
+        return cls(signal, simulated.noise, [Power.of(one) for one in simulated.plateaus])

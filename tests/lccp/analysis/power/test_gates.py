@@ -7,6 +7,7 @@ import pytest
 from lccp.analysis.gate import parsed
 from lccp.analysis.power.designs import Design, Planned
 from lccp.analysis.power.gates import SentencePower, answers, gate_powers, not_simulated
+from lccp.analysis.power.outcomes import Plateaus, Simulated, Simulations
 from lccp.analysis.simulation import Noise
 from lccp.api.objects.policy import Policy
 from lccp.probes.probe import ClusterKind
@@ -24,7 +25,7 @@ LOUD = Noise.stated(2.0, KINDS)
 def answered(
     sentence: str, noise: Noise = QUIET, design: Design = DENSE, delta: float = 0.02
 ) -> Counter[str]:
-    return Counter(answers(parsed(sentence), design, noise, POLICY, delta))
+    return Counter(answers(parsed(sentence), Plateaus.of(design, noise, POLICY), delta))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,8 @@ def test_a_number_is_on_the_scale_of_the_signal_whose_own_minimum_gain_counts() 
 
 
 def test_a_design_is_as_good_as_its_share_of_right_answers() -> None:
-    found = SentencePower.of("recovery not regressing", "recovery", Planned(SPARSE, LOUD), POLICY)
+    simulated = Simulated.of(Planned(SPARSE, LOUD), POLICY)
+    found = SentencePower.of("recovery not regressing", "recovery", simulated, POLICY)
     assert (found.signal, found.answer) == ("recovery", "Yes")
     assert found.powers[0].design is SPARSE
     own = answered("recovery not regressing", LOUD, SPARSE, delta=0.1)
@@ -78,7 +80,8 @@ def test_a_gate_is_simulated_by_sentence_and_signal_and_the_rest_is_named() -> N
     policy = POLICY.model_copy(update={"gate": asked})
     plans = {"a_guard": Planned(SPARSE, QUIET), "b_guard": Planned(SPARSE, QUIET)}
 
-    found, unknown = gate_powers(policy, list(plans), lambda s: plans.get(s, f"{s}: is off"))
+    simulations = Simulations(policy, lambda s: plans.get(s, f"{s}: is off"))
+    found, unknown = gate_powers(policy, list(plans), simulations.of)
 
     assert [(one.sentence, one.signal) for one in found] == [
         ("guards not regressing", "a_guard"),

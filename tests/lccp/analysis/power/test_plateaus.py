@@ -5,13 +5,18 @@ import math
 import pytest
 
 from lccp.analysis.power.designs import MOST_CLUSTERS, Design
-from lccp.analysis.power.plateaus import power
+from lccp.analysis.power.outcomes import Plateaus
+from lccp.analysis.power.plateaus import Power
 from lccp.analysis.simulation import Noise
 from lccp.api.objects.policy import Policy
 from lccp.probes.probe import ClusterKind
 
 POLICY = Policy(horizon_tokens=1_000, horizon_source="Given", min_gain=0.02)
 KINDS = (ClusterKind("haystack", 8, "Text"), ClusterKind("needle", 4, "Question"))
+
+
+def power(design: Design, noise: Noise, policy: Policy) -> Power:
+    return Power.of(Plateaus.of(design, noise, policy))
 
 
 def stated(jitter: float) -> Noise:
