@@ -1,13 +1,16 @@
 """A dashboard, and the kinds of panels in our dashboards (Grafana's classic model, schema 42)."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 Json = dict[str, Any]
 SOURCE: Json = {"type": "prometheus", "uid": "${datasource}"}
 COLUMNS = 24
 """Width of Grafana's grid."""
+NAMED = re.compile(r"\{\{(\w+)\}\}")
+"""A label in a legend."""
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,14 @@ class Query:
 
     expression: str
     legend: str = ""
+
+    @classmethod
+    def by_name(cls, expression: str, legend: str = "") -> Self:
+        """A series for each name: labels that the legend leaves out, such as those of the pod that
+        is scraped, would part a curve in two where they change."""
+        labels = ", ".join(NAMED.findall(legend))
+        by = f" by ({labels})" if labels else ""
+        return cls(f"max{by} ({expression})", legend)
 
 
 @dataclass(frozen=True)
@@ -136,7 +147,7 @@ def against_tokens(title: str, description: str, expression: str, unit: str, log
     return Panel(
         title,
         description,
-        [Query(expression)],
+        [Query(f"max by (checkpoint_tokens, signal) ({expression})")],
         kind="trend",
         instant=True,
         unit=unit,
@@ -156,7 +167,7 @@ def heat_map(title: str, description: str, expression: str, down: str, across: s
     return Panel(
         title,
         description,
-        [Query(expression)],
+        [Query(f"max by ({down}, {across}) ({expression})")],
         kind="table",
         instant=True,
         options={"cellHeight": "sm"},

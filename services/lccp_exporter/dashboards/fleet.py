@@ -11,6 +11,17 @@ def _labelled(metric: str, label: str) -> str:
     return f"max by (namespace, run, {label}) ({metric} == 1)"
 
 
+def _total(expression: str) -> str:
+    """Over all runs, each once, however many exporters report it; 0 without any."""
+    return f"sum({_by_run(expression)}) or vector(0)"
+
+
+def _counted(metric: str, label: str) -> Query:
+    """How many runs have each value of the label."""
+    each = f"max by (namespace, run, {label}) ({metric})"
+    return Query(f"sum by ({label}) ({each})", f"{{{{{label}}}}}")
+
+
 def _number(title: str, description: str, query: Query, unit: str = "") -> Panel:
     """One of the eight in a row."""
     return number(title, description, query, width=3, unit=unit)
@@ -43,42 +54,48 @@ FLEET = Board(
     "LCCP fleet",
     "All runs: their activity, their verdicts, and what needs attention.",
     [
-        _number("Runs", "Runs that have series.", Query("count(lccp_run_info)")),
+        _number(
+            "Runs",
+            "Runs that have series.",
+            Query(f"count({_by_run('lccp_run_info')}) or vector(0)"),
+        ),
         _number(
             "Training",
             "Runs that train.",
-            Query('sum(lccp_run_phase{phase="Training"})'),
+            Query(_total('lccp_run_phase{phase="Training"}')),
         ),
         _number(
             "Queued",
             "Runs that wait for their pods.",
-            Query('sum(lccp_run_phase{phase="Queued"})'),
+            Query(_total('lccp_run_phase{phase="Queued"}')),
         ),
         _number(
             "Throughput",
             "Tokens per second of all runs that train.",
             Query(
-                "sum(lccp_tokens_per_second and on (namespace, run) "
-                'lccp_run_phase{phase="Training"} == 1) or vector(0)'
+                _total(
+                    "lccp_tokens_per_second and on (namespace, run) "
+                    'lccp_run_phase{phase="Training"} == 1'
+                )
             ),
             unit="short",
         ),
         _number(
             "Tokens saved",
             "Tokens of budgets that stops made unnecessary.",
-            Query("sum(lccp_saved_tokens) or vector(0)"),
+            Query(_total("lccp_saved_tokens")),
             unit="short",
         ),
         _number(
             "Accelerator-hours spent",
             "By the training of all runs, excluding time in queues.",
-            Query("sum(lccp_spent_accelerator_seconds) / 3600 or vector(0)"),
+            Query(_total("lccp_spent_accelerator_seconds / 3600")),
             unit="short",
         ),
         _number(
             "Accelerator-hours saved",
             "Made unnecessary by stops, by each run's last throughput.",
-            Query("sum(lccp_saved_accelerator_seconds) / 3600 or vector(0)"),
+            Query(_total("lccp_saved_accelerator_seconds / 3600")),
             unit="short",
         ),
         _number(
@@ -90,19 +107,19 @@ FLEET = Board(
         Panel(
             "Runs by phase",
             "How many runs are in each phase.",
-            [Query("sum by (phase) (lccp_run_phase)", "{{phase}}")],
+            [_counted("lccp_run_phase", "phase")],
             defaults=STACKED,
         ),
         Panel(
             "Runs by verdict",
             "How many runs have each verdict.",
-            [Query("sum by (state) (lccp_verdict)", "{{state}}")],
+            [_counted("lccp_verdict", "state")],
             defaults=STACKED,
         ),
         Panel(
             "Evaluations that wait",
             "Complete checkpoints whose evaluation has not ended, by run.",
-            [Query("lccp_checkpoint_evaluations_pending", "{{namespace}}/{{run}}")],
+            [Query.by_name("lccp_checkpoint_evaluations_pending", "{{namespace}}/{{run}}")],
         ),
         Panel(
             "Attempts that failed",

@@ -19,7 +19,9 @@ OPERATOR = Board(
     "LCCP operator",
     "Whether the operator reconciles in time, and whether API server and stores respond.",
     [
-        number("Leaders", "Replicas that lead: 1.", Query("sum(lccp_leading)")),
+        number(
+            "Leaders", "Replicas that lead: one of each installation.", Query("sum(lccp_leading)")
+        ),
         number(
             "Last reconcile",
             "How long ago.",
@@ -36,7 +38,7 @@ OPERATOR = Board(
         number(
             "Store errors",
             "Readings of a store that failed within an hour.",
-            Query("sum(increase(lccp_exporter_store_errors_total[1h]))"),
+            Query("sum(increase(lccp_exporter_store_errors_total[1h])) or vector(0)"),
         ),
         Panel(
             "Run objects",
@@ -93,13 +95,23 @@ OPERATOR = Board(
         Panel(
             "Age of what the exporter knows",
             "Seconds since each store was last read.",
-            [Query("time() - lccp_exporter_store_refresh_timestamp_seconds", "{{store}}")],
+            [
+                Query(
+                    "time() - max by (namespace, store) "
+                    "(lccp_exporter_store_refresh_timestamp_seconds)",
+                    "{{namespace}}/{{store}}",
+                )
+            ],
             unit="s",
         ),
         Panel(
             "Reading of a store",
             "How long the exporter's last one took.",
-            [Query("lccp_exporter_store_refresh_duration_seconds", "{{store}}")],
+            [
+                Query.by_name(
+                    "lccp_exporter_store_refresh_duration_seconds", "{{namespace}}/{{store}}"
+                )
+            ],
             unit="s",
         ),
     ],

@@ -29,26 +29,26 @@ def _head() -> Iterator[Panel]:
     yield number(
         "Verdict",
         "The verdict on the run, from all reports so far.",
-        Query(f"{of_run('lccp_verdict')} == 1", "{{state}}"),
+        Query.by_name(f"{of_run('lccp_verdict')} == 1", "{{state}}"),
         by_name=True,
     )
     yield number(
         "Phase",
         "The run's current activity, or what it waits for.",
-        Query(f"{of_run('lccp_run_phase')} == 1", "{{phase}}"),
+        Query.by_name(f"{of_run('lccp_run_phase')} == 1", "{{phase}}"),
         by_name=True,
     )
     yield number(
         "Trained",
         "Trained share of the budget.",
-        Query(f"{of_run('lccp_trained_tokens')} / {of_run('lccp_token_budget')}"),
+        Query(f"max({of_run('lccp_trained_tokens')}) / max({of_run('lccp_token_budget')})"),
         unit="percentunit",
     )
     for column in PROBES.columns():
         yield number(
             column.title,
             "At the newest checkpoint where it was measured.",
-            Query(of_run("lccp_signal", f'signal="{column.signal}"')),
+            Query.by_name(of_run("lccp_signal", f'signal="{column.signal}"')),
         )
 
 
@@ -65,7 +65,7 @@ def _signals() -> Iterator[Panel]:
         yield Panel(
             f"Signals in {unit}",
             "As they were known at each time.",
-            [Query(of_run("lccp_signal", any_of(signals)), "{{signal}}")],
+            [Query.by_name(of_run("lccp_signal", any_of(signals)), "{{signal}}")],
             width=COLUMNS if len(signals) > MANY else 12,
             unit=GRAFANA_UNITS.get(unit, ""),
             options={"legend": LEGEND} if len(signals) > MANY else {},
@@ -92,8 +92,8 @@ def _signals() -> Iterator[Panel]:
         "Gain over one horizon",
         "As it was known at each time, and the least gain that pays. Positive is better.",
         [
-            Query(of_run("lccp_signal_gain"), "{{signal}}"),
-            Query(of_run("lccp_min_gain"), "least gain that pays"),
+            Query.by_name(of_run("lccp_signal_gain"), "{{signal}}"),
+            Query.by_name(of_run("lccp_min_gain"), "least gain that pays"),
         ],
     )
     yield table(

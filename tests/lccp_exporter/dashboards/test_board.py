@@ -37,6 +37,11 @@ def test_queries_are_lettered_and_named() -> None:
     assert "transformations" not in panel
 
 
+def test_a_query_by_name_has_a_series_for_each_name() -> None:
+    assert Query.by_name("a") == Query("max (a)")
+    assert Query.by_name("a", "{{x}} of {{y}}").expression == "max by (x, y) (a)"
+
+
 @pytest.mark.parametrize("log", [True, False])
 def test_signals_against_tokens_are_a_table_turned_by_checkpoint(log: bool) -> None:
     panel = against_tokens("t", "", "lccp_checkpoint_signal", "percentunit", log).json(1, 0, 0)

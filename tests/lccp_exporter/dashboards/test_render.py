@@ -18,6 +18,7 @@ from lccp.api.objects.journal import AttemptRecord, Cause
 from lccp.api.status import LCCPRunStatus
 from lccp.store.file import FileStore
 from lccp_exporter.config import configuration
+from lccp_exporter.dashboards.board import NAMED
 from lccp_exporter.dashboards.render import BOARDS
 from lccp_exporter.main import Exporter
 from lccp_operator.kubernetes.metrics import Metrics
@@ -120,6 +121,18 @@ def test_a_panel_is_arranged_by_labels_that_its_series_have(
         if change["id"] == "groupingToMatrix":
             options = change["options"]
             assert {options["rowField"], options["columnField"]} <= labels
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_curve_or_number_has_the_labels_of_its_name_alone(
+    scraped: Prometheus, panel: dict[str, Any]
+) -> None:
+    """Those of the exporter's pod would begin another curve of that name when it is replaced."""
+    for target in panel["targets"]:
+        if "DCGM" not in target["expr"] and "format" not in target:
+            named = set(NAMED.findall(target.get("legendFormat", "")))
+            series = scraped.query(chosen(target["expr"]))
+            assert [one["metric"] for one in series if not set(one["metric"]) <= named] == []
 
 
 def test_gpus_are_those_of_the_run(scraped: Prometheus) -> None:
