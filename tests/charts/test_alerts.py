@@ -45,6 +45,25 @@ def degraded(reason: str, values: str) -> dict[str, str]:
     return {f'lccp_run_condition{{type="Degraded",reason="{reason}"}}': values}
 
 
+OPERATOR = '{namespace="lccp",run="",pod="one"}'
+
+
+def of_store(namespace: str) -> str:
+    """Labels of a series of the exporter there, about a store."""
+    return f'{{namespace="{namespace}",run="",store="s"}}'
+
+
+def leader(reconciles: str) -> dict[str, str]:
+    return {
+        f"lccp_leading{OPERATOR}": "1x100",
+        f"lccp_last_reconcile_timestamp_seconds{OPERATOR}": reconciles,
+    }
+
+
+def summary(word: str, values: str) -> dict[str, str]:
+    return {f'lccp_run_summary{{summary="{word}"}}': values}
+
+
 def verdict(state: str, values: str) -> dict[str, str]:
     return {f'lccp_verdict{{state="{state}"}}': values, "lccp_verdict_since_tokens": "5e9x90"}
 
@@ -532,6 +551,36 @@ CASES = {
         quiet=(9, 16, 50),
         labels={},
     ),
+    "a store that one installation can't read, and another's of the same name": Case(
+        "LCCPStoreUnreachable",
+        {
+            f"lccp_exporter_store_refresh_timestamp_seconds{of_store(one)}": values
+            for one, values in {"east": "0+60x9 540x20 1800+60x30", "west": "0+60x60"}.items()
+        },
+        firing=(25,),
+        quiet=(9, 17, 40),
+        labels={"namespace": "east", "store": "s"},
+    ),
+    "an exporter that is away, beside another": Case(
+        "LCCPExporterDown",
+        {
+            f"lccp_exporter_store_runs{of_store(one)}": values
+            for one, values in {"east": "1x9 _x30 1x30", "west": "1x70"}.items()
+        },
+        firing=(25,),
+        quiet=(9, 12, 50),
+        labels={"namespace": "east"},
+    ),
+    "an installation without a leader, beside another": Case(
+        "LCCPOperatorDown",
+        {
+            'lccp_leading{namespace="east",run="",pod="one"}': "1x9 0x10 _x20 1x30",
+            'lccp_leading{namespace="west",run="",pod="two"}': "1x70",
+        },
+        firing=(18, 35),
+        quiet=(9, 12, 50),
+        labels={"namespace": "east"},
+    ),
     "no leader": Case(
         "LCCPOperatorDown",
         {
@@ -544,23 +593,32 @@ CASES = {
     ),
     "a leader that does nothing": Case(
         "LCCPOperatorNotReconciling",
-        {
-            'lccp_leading{namespace="lccp",run="",pod="one"}': "1x100",
-            'lccp_last_reconcile_timestamp_seconds{namespace="lccp",run="",pod="one"}': (
-                "0+60x9 540x40 3000+60x30"
-            ),
-            **TRAINING,
-        },
+        leader("0+60x9 540x40 3000+60x30") | summary("Training", "1x100"),
         firing=(40,),
         quiet=(9, 20, 60),
         labels={"namespace": "lccp"},
     ),
+    "a leader whose first reconcile does not end": Case(
+        "LCCPOperatorNotReconciling",
+        leader("0x30 1800+60x30") | {f"lccp_queue_depth{OPERATOR}": "3x30 0x30"},
+        firing=(25,),
+        quiet=(10, 40),
+        labels={"namespace": "lccp"},
+    ),
     "a leader whose runs are all suspended": Case(
         "LCCPOperatorNotReconciling",
-        {
-            'lccp_leading{namespace="lccp",run="",pod="one"}': "1x100",
-            'lccp_last_reconcile_timestamp_seconds{namespace="lccp",run="",pod="one"}': "0x100",
-            **phase("Suspended"),
+        leader("0x100") | summary("Suspended", "1x100") | {f"lccp_queue_depth{OPERATOR}": "0x100"},
+        firing=(),
+        quiet=(40, 90),
+    ),
+    "a leader without runs, beside those of another installation or of a laptop": Case(
+        "LCCPOperatorNotReconciling",
+        leader("0x100")
+        | TRAINING
+        | {
+            'lccp_leading{namespace="west",run="",pod="two"}': "1x100",
+            'lccp_last_reconcile_timestamp_seconds{namespace="west",run="",pod="two"}': "0+60x100",
+            'lccp_run_summary{summary="Training",pod="two"}': "1x100",
         },
         firing=(),
         quiet=(40, 90),
@@ -738,10 +796,13 @@ def test_promtool_takes_the_rules() -> None:
     promtool("check", "rules", str(ALERTS))
 
 
+@pytest.mark.parametrize("end", ["/", ""], ids=["with a slash at its end", "without"])
 def test_the_prometheusrule_holds_the_same_rules(
-    helm: Helm, value_set: dict[str, Path], tmp_path: Path
+    helm: Helm, value_set: dict[str, Path], tmp_path: Path, end: str
 ) -> None:
-    [shipped] = [o for o in helm.render(value_set["everything"]) if o["kind"] == "PrometheusRule"]
+    url = f"metrics.rules.runbookUrl=https://runbooks.example/lccp{end}"
+    objects = helm.render(value_set["everything"], "lccp", "--set", url)
+    [shipped] = [o for o in objects if o["kind"] == "PrometheusRule"]
     assert shipped["spec"] == yaml.safe_load(
         ALERTS.read_text(encoding="utf-8").replace(
             "docs/runbooks/", "https://runbooks.example/lccp/"

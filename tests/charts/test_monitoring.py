@@ -14,7 +14,7 @@ from needs import program
 from prometheus_client import CollectorRegistry
 
 from lccp.api.causes import Cause
-from lccp.api.conditions import Reason
+from lccp.api.conditions import ConditionType, Reason
 from lccp.api.objects.verdict import VerdictState
 from lccp_exporter.facts import RunPhase
 from lccp_exporter.metrics.own import EXPORTS, STORES
@@ -26,7 +26,7 @@ from lccp_operator.kubernetes.run_states import RunStates
 ALERTS = CHART / "files" / "alerts.yaml"
 DASHBOARDS = sorted((CHART / "files" / "dashboards").glob("*.json"))
 METRIC = re.compile(r"\blccp_\w+")
-MATCHER = re.compile(r'\b(state|cause|phase|budget|reason)(?:=|!=|=~|!~)"([^"$]+)"')
+MATCHER = re.compile(r'\b(state|cause|phase|budget|reason|summary)(?:=|!=|=~|!~)"([^"$]+)"')
 
 
 def run(*command: str) -> None:
@@ -64,7 +64,8 @@ def test_every_metric_and_label_value_exists(path: Path) -> None:
     used = set(METRIC.findall(text))
     assert used
     assert used <= known_metrics()
-    values = {one.value for one in (*VerdictState, *Cause, *RunPhase, *Reason)} | set(BUDGETS)
+    enums = (*VerdictState, *Cause, *RunPhase, *Reason, *ConditionType)
+    values = {one.value for one in enums} | set(BUDGETS) | {"Refused"}
     named = {value for _, text_ in MATCHER.findall(text) for value in text_.split("|")}
     assert named <= values
 

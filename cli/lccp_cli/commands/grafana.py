@@ -42,7 +42,7 @@ def push(
     ] = None,
     runbook_url: Annotated[
         str,
-        typer.Option(help="URL of the runbooks, with a trailing slash."),
+        typer.Option(help="URL of the folder of runbooks."),
     ] = "docs/runbooks/",
 ) -> None:
     """Write the folder, dashboards and alert rules that differ from those in Grafana.

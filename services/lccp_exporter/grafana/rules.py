@@ -25,7 +25,8 @@ VALUE = re.compile(r"\$value\b")
 
 def rule_groups(folder_uid: str, source_uid: str, runbook_url: str) -> Iterator[Json]:
     """The groups as `PUT …/rule-groups/<title>` takes them, for the data source `source_uid`."""
-    for group in yaml.safe_load(text(ALERTS).replace(RUNBOOKS, runbook_url))["groups"]:
+    runbooks = f"{runbook_url.rstrip('/')}/"
+    for group in yaml.safe_load(text(ALERTS).replace(RUNBOOKS, runbooks))["groups"]:
         name = group["name"]
         yield {
             "title": name,

@@ -48,3 +48,7 @@ def test_uids_are_ours_and_short_enough() -> None:
     uids = [rule["uid"] for rule in RULES]
     assert len(set(uids)) == len(uids)
     assert all(re.fullmatch(r"lccp-[a-z]{1,35}", uid) for uid in uids)
+
+
+def test_the_folder_of_runbooks_is_given_with_a_slash_at_its_end_or_without() -> None:
+    assert list(rule_groups("folder", "prom", "https://example.com/runbooks")) == GROUPS
