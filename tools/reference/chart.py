@@ -40,7 +40,8 @@ This page is generated from `values.yaml` and `values.schema.json`.
 PAGE = """# The chart
 
 `charts/lccp` {version} installs the operator, the exporter and the CRD. A value of a wrong type,
-out of its bounds or of an unknown name is refused by the schema before anything is installed.
+out of its bounds or of an unknown name is refused by the schema before anything is installed; then
+all others that can't be right are refused at once, each with a sentence that says what would be.
 [How to install it](../how-to/install.md).
 
 ## Values

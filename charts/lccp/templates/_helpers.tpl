@@ -49,11 +49,11 @@ securityContext:
 {{- with $root.Values.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ . | quote }}
   {{- end }}
 {{- end }}
 {{- with $values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with $values.nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}
@@ -85,7 +85,7 @@ capabilities: {drop: [ALL]}
 {{- define "lccp.storeVolumes" -}}
 {{- range .Values.stores }}{{ if .credentialsSecret }}
 - name: store-{{ .name }}
-  secret: {secretName: {{ .credentialsSecret }}, defaultMode: 0440, optional: true}
+  secret: {secretName: {{ .credentialsSecret | quote }}, defaultMode: 0440, optional: true}
 {{- end }}{{ end -}}
 {{- end -}}
 
@@ -93,22 +93,4 @@ capabilities: {drop: [ALL]}
 {{- range .Values.stores }}{{ if .credentialsSecret }}
 - {name: store-{{ .name }}, mountPath: /var/run/secrets/lccp.io/stores/{{ .name }}, readOnly: true}
 {{- end }}{{ end -}}
-{{- end -}}
-
-{{- /* Checks of the values that a schema can't express. */ -}}
-{{- define "lccp.validate" -}}
-{{- if not .Values.stores -}}
-{{- fail "stores: give at least one object store, such as --set stores[0].name=default,stores[0].url=s3://bucket,stores[0].endpoint=http://s3:8333,stores[0].credentialsSecret=s3-credentials" -}}
-{{- end -}}
-{{- $names := list -}}
-{{- range .Values.stores -}}
-{{- if has .name $names }}{{ fail (printf "stores: two of them are called %q: give each a different name" .name) }}{{ end -}}
-{{- $names = append $names .name -}}
-{{- end -}}
-{{- if gt (mul 3 (int .Values.lease.renewSeconds)) (int .Values.lease.durationSeconds) -}}
-{{- fail (printf "lease.renewSeconds: must be at most a third of lease.durationSeconds (%d), not %d: a single late renewal would end the leader" (int .Values.lease.durationSeconds) (int .Values.lease.renewSeconds)) -}}
-{{- end -}}
-{{- if and .Values.podDisruptionBudget.enabled (lt (int .Values.operator.replicas) 2) -}}
-{{- fail "podDisruptionBudget.enabled: needs operator.replicas of at least 2: with one replica the node could never be drained" -}}
-{{- end -}}
 {{- end -}}

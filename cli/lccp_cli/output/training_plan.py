@@ -16,7 +16,10 @@ from lccp_cli.output.console import print_table, table_of
 ROWS = 10
 """Number of layouts that are printed."""
 SECONDS_PER_HOUR = 3_600
-COLUMNS = ("SP", "EP", "offload", "checkpointing", "micro batch", "memory", "tokens/s", "hours")
+COLUMNS = (
+    *("SP", "EP", "offload", "checkpointing", "micro batch"),
+    *("memory", "tokens/s", "accelerator-hours"),
+)
 
 
 def show(plan: TrainingPlan, cluster: DeviceCluster, price: float | None, out: Console) -> None:

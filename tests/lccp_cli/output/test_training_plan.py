@@ -21,6 +21,8 @@ def test_the_plan_on_a_device_tells_memory_speed_and_cost_and_what_fits(
     hours = float(told["accelerator-hours"][0])
     assert float(told["cost"][0]) == pytest.approx(3 * hours, rel=0.1)
     assert "Layouts that fit, the 10 fastest of" in result.output
+    (head,) = (line for line in result.output.splitlines() if line.startswith("ZeRO"))
+    assert head.split()[-2:] == ["accelerator-hours", "cost"]
 
 
 @pytest.mark.slow
