@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from lccp.api.causes import Cause, cause_of, exit_code_of
 from lccp.api.objects.base import StoreObject
 from lccp.api.objects.report import EvaluationFailure
-from lccp.contract.errors import LccpError
+from lccp.contract.errors import LccpError, sentence_of
 from lccp.logs import leave_termination_message
 from lccp.store import objects
 from lccp.store.port import Store
@@ -18,7 +18,8 @@ def failure_of(error: Exception) -> EvaluationFailure:
     """The record of `error`: its cause, and the first line of its message."""
     cause = cause_of(error)
     without_words = "not enough memory" if cause is Cause.OUT_OF_MEMORY else type(error).__name__
-    message = str(error).strip().split("\n")[0] or without_words
+    text = sentence_of(error) if isinstance(error, LookupError) else str(error)
+    message = text.strip().split("\n")[0] or without_words
     return EvaluationFailure(
         cause=cause, message=message, exit_code=exit_code_of(cause), at=datetime.now(UTC)
     )

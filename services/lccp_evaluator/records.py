@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lccp.contract.errors import InvalidInput
 from lccp_evaluator.passes.passage import Reading
 from lccp_evaluator.sampling.samples import FrozenSamples, Ids, Sample
 
@@ -54,7 +55,13 @@ class Records:
         return int(self.frozen.header.settings["seed"])
 
     def label(self, name: str) -> NDArray[Any]:
-        """The label of each sample [N]."""
+        """The label of each sample [N]. Raises InvalidInput, naming theirs, if one lacks it."""
+        for sample in self.samples:
+            if name not in sample.labels:
+                raise InvalidInput(
+                    f"samples of {self.frozen.header.probe} have no label {name!r}: take one of "
+                    f"{', '.join(sample.labels)}"
+                )
         return np.array([sample.labels[name] for sample in self.samples])
 
     @cached_property

@@ -19,6 +19,7 @@ from lccp_evaluator.failure import failure_of, record
         (StoreUnavailable("store is silent"), Cause.STORE_UNREACHABLE, "store is silent"),
         (MemoryError(), Cause.OUT_OF_MEMORY, "not enough memory"),
         (RuntimeError("  shape mismatch "), Cause.INTERNAL, "shape mismatch"),
+        (KeyError("depth"), Cause.INTERNAL, "KeyError: 'depth'"),
         (AssertionError(), Cause.INTERNAL, "AssertionError"),
     ],
 )

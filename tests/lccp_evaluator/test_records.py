@@ -1,8 +1,10 @@
 """The readings of samples, as arrays."""
 
 import numpy as np
+import pytest
 from made_records import NEEDLES, plain_records, records
 
+from lccp.contract.errors import InvalidInput
 from lccp_evaluator.records import Records, mean_by
 
 
@@ -18,6 +20,11 @@ def test_samples_are_chosen_by_role_and_by_label() -> None:
     assert records.of("none").nll.tolist() == [5.0]
     assert records.where(records.label("n") > 0).label("n").tolist() == [1, 2]
     assert records.of("other").samples == []
+
+
+def test_a_label_that_no_sample_has_is_refused_with_those_that_they_have() -> None:
+    with pytest.raises(InvalidInput, match="samples of p have no label 'depth': take one of n, ev"):
+        some().label("depth")
 
 
 def test_the_likelihood_of_an_answer_is_its_tokens_mean() -> None:
