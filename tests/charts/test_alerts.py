@@ -225,6 +225,13 @@ CASES = {
         firing=(10,),
         quiet=(40,),
     ),
+    "a tracker that refuses the run": Case(
+        "LCCPExportFailing",
+        {'lccp_exporter_export_failed{tracker="MLflow"}': "0x9 1x60 0x30"},
+        firing=(50,),
+        quiet=(9, 30, 80),
+        labels={**RUN, "tracker": "MLflow"},
+    ),
     "a hang": Case(
         "LCCPTrainingStalled",
         {"lccp_trained_tokens": "0+100x30 3000x60 3000+100x60", **TRAINING},
