@@ -1,4 +1,7 @@
-"""Bytes that a pod of a training keeps in its scratch volume while it uploads them."""
+"""Bytes that a pod of a training keeps in its scratch volume while it uploads them.
+
+As many are held in its memory before, as the copy with which a save lets the training go on.
+"""
 
 from lccp.api.run import LCCPRunSpec
 from lccp.api.spec.workload import EPHEMERAL_STORAGE, amount

@@ -8,7 +8,9 @@ from lccp.contract.errors import InvalidInput
 from lccp.contract.location import remote_location
 from lccp.cost.architecture import Architecture
 from lccp.cost.memory import FP32_BYTES, Memory, TrainingSettings
+from lccp.cost.planning.advice import with_nodes
 from lccp.cost.planning.devices import USABLE
+from lccp.cost.scratch import scratch_bytes
 from lccp.model_config import CONFIG, read_model_config
 from lccp.report.text import bytes_text
 from lccp_cli.machine import evaluators
@@ -42,7 +44,8 @@ def checks(
     except InvalidInput as error:
         yield Check("memory of it", True, f"unknown: {error}", needed=False)
         return
-    yield _memory(run, Memory.of(model, TrainingSettings.of(run)), found, memory)
+    copied = scratch_bytes(model.parameters, with_nodes(run, 1).spec)
+    yield _memory(run, Memory.of(model, TrainingSettings.of(run)), copied, found, memory)
     yield _disk(run, model, disk)
 
 
@@ -76,7 +79,10 @@ def _accelerators(run: LCCPRun, found: Accelerators) -> Iterator[Check]:
         yield Check("bf16 of it", found.bf16, "in hardware" if found.bf16 else "no", advice)
 
 
-def _memory(run: LCCPRun, held: Memory, found: Accelerators, memory: int | None) -> Check:
+def _memory(
+    run: LCCPRun, held: Memory, copied: int, found: Accelerators, memory: int | None
+) -> Check:
+    """Of a device; or of all processes on the CPU, with the copies of a save."""
     name, topology = "memory of it", run.spec.topology
     advice = "lower microBatchSize, or see which layouts fit: lccp plan --device"
     if topology.accelerator_resource_name is not None and found.count:
@@ -84,8 +90,8 @@ def _memory(run: LCCPRun, held: Memory, found: Accelerators, memory: int | None)
         seen = f"{bytes_text(held.device)} of {bytes_text(usable)} of a device"
         return Check(name, held.device <= usable, seen, advice)
     processes = topology.nodes * topology.processes_per_node
-    whole = held.total * processes
-    seen = f"{bytes_text(whole)} in {processes} processes"
+    whole = held.total * processes + copied
+    seen = f"{bytes_text(whole)} in {processes} processes, copies of a save included"
     return Check(name, memory is None or whole <= memory, seen, advice)
 
 

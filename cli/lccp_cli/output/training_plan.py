@@ -68,8 +68,8 @@ def _lines(
     yield "  optimizer", f"{bytes_text(memory.optimizer)}{host}"
     yield "  activations", bytes_text(memory.activations)
     yield "  buffers", bytes_text(memory.buffers)
-    if memory.optimizer_on_host:
-        yield "memory of a host", bytes_text(one.host_bytes(cluster))
+    limit = "" if cluster.host_bytes is None else f" of {bytes_text(cluster.host_bytes)}"
+    yield "memory of a host", f"{bytes_text(one.host_bytes)}{limit}"
     yield "time of a step", duration_text(step.seconds)
     at = f", at {percent_text(cluster.efficiency)} of the peak"
     yield "  computing", f"{duration_text(step.computing)}{at}"
@@ -124,6 +124,7 @@ def _candidate(one: Candidate, price: float | None) -> dict[str, Any]:
             "optimizerOnHost": memory.optimizer_on_host,
             "activations": memory.activations,
             "buffers": memory.buffers,
+            "host": one.host_bytes,
         },
         "stepSeconds": {
             "whole": step.seconds,

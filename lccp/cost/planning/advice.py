@@ -61,11 +61,11 @@ def _too_large(asked: Candidate, cluster: DeviceCluster) -> Iterator[str]:
             f"a process holds {_gib(held)}, and a device has {_gib(usable)} for it "
             f"({USABLE:.0%} of {_gib(cluster.device.memory_bytes)})"
         )
-    host = asked.host_bytes(cluster)
+    host = asked.host_bytes
     if cluster.host_bytes is not None and host > cluster.host_bytes:
         yield (
-            f"the processes of a node hold {_gib(host)} of its memory for the optimizer, and "
-            f"topology.resources lets a pod take {_gib(cluster.host_bytes)}"
+            f"the processes of the first node hold {_gib(host)} of its memory when they load or "
+            f"save, and topology.resources lets a pod take {_gib(cluster.host_bytes)}"
         )
 
 
@@ -82,8 +82,9 @@ def _fields(best: Candidate) -> str:
 
 
 def _elsewhere(run: LCCPRun, config: Mapping[str, Any], cluster: DeviceCluster) -> str:
-    """More nodes of the same kind, or the smallest device that suffices on this many nodes."""
-    found = list(filter(None, [_more_nodes(run, config, cluster), _larger(run, config, cluster)]))
+    """More nodes, the smallest device, or the least memory of a host with which a layout fits."""
+    ways = (_more_nodes, _larger, _more_memory)
+    found = list(filter(None, (way(run, config, cluster) for way in ways)))
     if not found:
         most = MORE_NODES[-1] * run.spec.topology.nodes
         return f"no layout fits on up to {most} nodes, nor on any device that is known"
@@ -105,6 +106,14 @@ def _larger(run: LCCPRun, config: Mapping[str, Any], cluster: DeviceCluster) -> 
         ):
             return name
     return ""
+
+
+def _more_memory(run: LCCPRun, config: Mapping[str, Any], cluster: DeviceCluster) -> str:
+    if cluster.host_bytes is None:
+        return ""
+    unlimited = fitting(run, config, replace(cluster, host_bytes=None))
+    least = min((one.host_bytes for one in unlimited), default=None)
+    return "" if least is None else f"topology.resources with {-(-least // GIBIBYTE)}Gi of memory"
 
 
 def _gib(size: int) -> str:

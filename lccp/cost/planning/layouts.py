@@ -13,6 +13,7 @@ from lccp.cost.layout import Layout, step_shape
 from lccp.cost.memory import Memory, TrainingSettings
 from lccp.cost.planning.devices import DeviceCluster
 from lccp.cost.planning.step_time import StepTime, step_tokens
+from lccp.cost.scratch import scratch_bytes
 
 ZERO_STAGES = (0, 1, 2, 3)
 SECONDS_PER_HOUR = 3_600
@@ -25,6 +26,9 @@ class Candidate:
     training: TrainingSettings
     memory: Memory
     step: StepTime
+    host_bytes: int
+    """Memory of the first node: copies of a checkpoint and of its part of a state, beside an
+    offloaded optimizer; or the weights while they are loaded, by each process below stage 3."""
     flops_per_token: float
     peak_flops: float
     """FLOP/s of one device, in the run's precision."""
@@ -33,10 +37,14 @@ class Candidate:
     def of(cls, run: LCCPRun, model: Architecture, cluster: DeviceCluster) -> Self:
         """The layout that the spec of `run` requests."""
         training = TrainingSettings.of(run)
+        memory, each = Memory.of(model, training), cluster.devices_per_node
+        saving = (memory.total - memory.device) * each + scratch_bytes(model.parameters, run.spec)
+        loading = model.parameters * training.element_bytes
         return cls(
             training,
-            Memory.of(model, training),
+            memory,
             StepTime.of(model, training, cluster),
+            max(saving, loading * (1 if training.zero_stage == 3 else each)),
             flops_per_token(model, training.context_length),
             cluster.device.peak(training.precision),
         )
@@ -61,13 +69,9 @@ class Candidate:
     def accelerator_hours(self) -> float:
         return self.hours * self.training.layout.processes
 
-    def host_bytes(self, cluster: DeviceCluster) -> int:
-        """Memory of a node that an offloaded optimizer takes."""
-        return (self.memory.total - self.memory.device) * cluster.devices_per_node
-
     def fits(self, cluster: DeviceCluster) -> bool:
         """Whether device and host hold it; a host of unknown memory does."""
-        host = cluster.host_bytes is None or self.host_bytes(cluster) <= cluster.host_bytes
+        host = cluster.host_bytes is None or self.host_bytes <= cluster.host_bytes
         return host and self.memory.device <= cluster.device.usable_bytes
 
 

@@ -3,7 +3,7 @@
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,9 @@ from lccp_trainer.state.progress import Point
 from lccp_trainer.state.publish import Publisher, TrainedCounts, complete_tokens
 from lccp_trainer.state.uploads import Uploader
 
+BLOCK_ELEMENTS = 2**28
+"""Elements of a block of a copy, 1 GiB: PyTorch rounds page-locked memory to a power of two."""
+
 
 class Snapshot:
     """A copy of a state's values, so that training continues while they are written.
@@ -35,18 +38,20 @@ class Snapshot:
     def __init__(self) -> None:
         self._free = threading.Event()
         self._free.set()
-        self._memory = torch.empty(0)
+        self._blocks: list[torch.Tensor] = []
 
     def take(self, pieces: list[ParameterPiece]) -> list[Part]:
         """Copy the values of `pieces`; waits until the copy before has been written."""
         self._free.wait()
         self._free.clear()
-        named = [(piece, *value) for piece in pieces for value in piece.values.items()]
-        copies = self._room([value.numel() for *_, value in named])
-        parts = []
-        for (piece, kind, value), copy in zip(named, copies, strict=True):
-            copy.copy_(value, non_blocking=True)
-            parts.append(Part(kind, piece.name, piece.start, copy))
+        values = [(piece, *value) for piece in pieces for value in piece.values.items()]
+        self._make_room(sum(value.numel() for *_, value in values))
+        parts, at = [], 0
+        for piece, kind, value in values:
+            for start, copy in self._room(at, value.numel()):
+                copy.copy_(value[start : start + len(copy)], non_blocking=True)
+                parts.append(Part(kind, piece.name, piece.start + start, copy))
+            at += value.numel()
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         return parts
@@ -58,11 +63,23 @@ class Snapshot:
         finally:
             self._free.set()
 
-    def _room(self, sizes: list[int]) -> tuple[torch.Tensor, ...]:
-        """A view of the memory for each number of elements."""
-        if self._memory.numel() < sum(sizes):
-            self._memory = torch.empty(sum(sizes), pin_memory=torch.cuda.is_available())
-        return torch.split(self._memory[: sum(sizes)], sizes)
+    def _make_room(self, elements: int) -> None:
+        """Hold blocks of as many elements in total; all but the last are full."""
+        if sum(map(len, self._blocks)) < elements:
+            pinned = torch.cuda.is_available()
+            self._blocks = [
+                torch.empty(min(BLOCK_ELEMENTS, elements - start), pin_memory=pinned)
+                for start in range(0, elements, BLOCK_ELEMENTS)
+            ]
+
+    def _room(self, at: int, size: int) -> Iterator[tuple[int, torch.Tensor]]:
+        """Views of `size` elements from element `at` on, each with how many come before it."""
+        done = 0
+        while done < size:
+            block, start = divmod(at + done, BLOCK_ELEMENTS)
+            view = self._blocks[block][start : start + size - done]
+            yield done, view
+            done += len(view)
 
 
 @dataclass

@@ -3,6 +3,9 @@ from typing import Any
 
 import pytest
 
+from lccp.cost.architecture import Architecture
+from lccp.cost.memory import Memory, TrainingSettings
+from lccp.model_config import read_model_config
 from lccp_cli.machine.checks import Check
 from lccp_cli.machine.of_run import checks
 from lccp_cli.manifest import load_manifest
@@ -72,6 +75,12 @@ def test_memory_is_that_of_a_device_or_of_all_processes() -> None:
     assert not told(memory=2**20)["memory of it"].ok
     asked = {"accelerator_resource_name": "nvidia.com/gpu"}
     assert told(H100, memory=2**20, topology=asked)["memory of it"].ok
+    run = load_manifest(TINY / "run.yaml")
+    model = Architecture.from_config(read_model_config(TINY / "model"))
+    held = 2 * Memory.of(model, TrainingSettings.of(run)).total
+    copies = 16 * model.parameters  # A checkpoint in FP32, and weights and moments.
+    assert not told(memory=held + copies - 2)["memory of it"].ok
+    assert told(memory=held + copies)["memory of it"].ok
     small = Accelerators(2, "small", 2**20)
     assert not told(small, topology=asked)["memory of it"].ok
 

@@ -19,6 +19,7 @@ from lccp.store.file import FileStore
 from lccp.store.objects import read
 from lccp_trainer.goodput import WallClock
 from lccp_trainer.parallel.pieces import ParameterPiece
+from lccp_trainer.state import saving
 from lccp_trainer.state.progress import StateProgress, from_json
 from lccp_trainer.state.publish import complete_tokens
 from lccp_trainer.state.saving import Saver, Snapshot
@@ -194,6 +195,28 @@ def test_memory_is_used_again(tmp_path: Path) -> None:
         addresses.append(parts[0].values.data_ptr())
         snapshot.write(parts, tmp_path / "file")
     assert len(set(addresses)) == 1
+
+
+def test_memory_is_taken_in_blocks_that_values_are_spread_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Page-locked, one of another size would be rounded up to twice as much."""
+    monkeypatch.setattr(saving, "BLOCK_ELEMENTS", 4)
+    snapshot, values = Snapshot(), torch.arange(7.0)
+    parts = snapshot.take([piece(values)])
+    snapshot.write(parts, tmp_path / "file")
+
+    taken = {part.values.untyped_storage().data_ptr(): part.values for part in parts}
+    sizes = sorted(view.untyped_storage().nbytes() // 4 for view in taken.values())
+    assert sizes == [2, 4, 4, 4]
+    found = load_file(tmp_path / "file")
+    assert {name: part.tolist() for name, part in found.items()} == {
+        "weight/4/a": [0, 1, 2, 3],
+        "weight/8/a": [4, 5, 6],
+        "exp_avg/4/a": [0],
+        "exp_avg/5/a": [2, 4, 6, 8],
+        "exp_avg/9/a": [10, 12],
+    }
 
 
 def test_a_file_that_can_t_be_written_frees_the_memory(tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from planned import CONFIG, planned
 
@@ -32,6 +34,11 @@ def test_a_host_that_is_too_small_is_told_too() -> None:
     plan = TrainingPlan.of(run, CONFIG, DeviceCluster(DEVICES["h100-80g"], 4, host_bytes=2**30))
     (obstacle,) = plan.obstacles
     assert "topology.resources lets a pod take 1.0 GiB" in obstacle
+    assert not plan.layouts
+    least = int(plan.advice.split("topology.resources with ")[1].split("Gi ")[0]) * 2**30
+    enough = DeviceCluster(DEVICES["h100-80g"], 4, host_bytes=least)
+    assert TrainingPlan.of(run, CONFIG, enough).layouts
+    assert not TrainingPlan.of(run, CONFIG, replace(enough, host_bytes=least - 2**30)).layouts
 
 
 def test_one_that_the_trainer_refuses_is_told_its_sentence_and_what_fits() -> None:

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from lccp.cost.compatibility import refusals
 from lccp.cost.planning.advice import with_nodes
 from lccp.cost.planning.devices import DEVICES, DeviceCluster
 from lccp.cost.planning.layouts import Candidate, fitting, layouts_that_fit, variants
+from lccp.cost.scratch import GIBIBYTE
 
 MODEL = Architecture.from_config(CONFIG)
 devices = st.sampled_from(sorted(DEVICES)).map(DEVICES.__getitem__)
@@ -52,7 +54,7 @@ def test_no_layout_is_offered_that_is_too_large_and_the_fastest_comes_first(
     offered = layouts_that_fit(planned(nodes), CONFIG, cluster)
     for one in offered:
         assert one.memory.device <= 0.9 * cluster.device.memory_bytes
-        assert cluster.host_bytes is None or one.host_bytes(cluster) <= cluster.host_bytes
+        assert cluster.host_bytes is None or one.host_bytes <= cluster.host_bytes
     times = [one.step.seconds for one in offered]
     assert times == sorted(times)
     assert all(0 < one.utilisation <= cluster.efficiency + 1e-9 for one in offered)
@@ -94,8 +96,29 @@ def test_time_and_hours_follow_from_the_speed() -> None:
     assert unhindered.utilisation == pytest.approx(0.4)
 
 
+def host(nodes: int = 1, processes: int = 4, **deepspeed: Any) -> int:
+    """Memory of the first node, in bytes."""
+    run = planned(nodes, processes, deepspeed={"zeroStage": 3} | deepspeed)
+    return Candidate.of(run, MODEL, DeviceCluster(DEVICES["h100-80g"], processes)).host_bytes
+
+
+def test_a_save_is_copied_to_the_memory_of_hosts_beside_an_offloaded_optimizer() -> None:
+    checkpoint, state = 2 * MODEL.parameters, 12 * MODEL.parameters
+    assert host() == checkpoint + state
+    assert host(nodes=4) == pytest.approx(checkpoint + state / 4, abs=4)
+    # Moments and FP32 weights, and the gradients that are staged beside them.
+    assert host(offloadOptimizer="CPU") == pytest.approx(checkpoint + 2 * state + state / 3, abs=99)
+
+
+def test_below_stage_3_every_process_loads_the_whole_model() -> None:
+    each = 2 * MODEL.parameters
+    assert host(nodes=4, processes=8, zeroStage=2) == 8 * each
+    assert host(nodes=4, processes=8) < 3 * each
+
+
 def test_a_host_that_is_too_small_takes_no_optimizer() -> None:
-    cluster = DeviceCluster(DEVICES["a100-40g"], 4, host_bytes=2**20)
+    room = host() + GIBIBYTE
+    cluster = DeviceCluster(DEVICES["a100-40g"], 4, host_bytes=room)
     offloaded = [one.training.offload_optimizer for one in fitting(planned(), CONFIG, cluster)]
     assert offloaded
     assert not any(offloaded)
