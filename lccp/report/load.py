@@ -174,13 +174,20 @@ def _model_config(
 
 
 def history_of(store: Store, keys: TrainingKeys, wrote: Iterable[str]) -> tuple[StepRecord, ...]:
-    """Steps of all attempts; repeated steps replace those of an earlier attempt."""
+    """Steps of all attempts; repeated steps replace those of an earlier attempt.
+
+    A step that is made again after a rewind keeps the spike that caused it.
+    """
     steps: dict[int, StepRecord] = {}
     for writer in wrote:
         lines = _lines(store, keys.history(writer))
         first = lines[0].step if lines else 0
         steps = {step: line for step, line in steps.items() if step < first or not lines}
-        steps |= {line.step: line for line in lines}
+        for line in lines:
+            before = steps.get(line.step)
+            if before is not None and before.spike is not None and line.spike is None:
+                line = line.model_copy(update={"spike": before.spike})
+            steps[line.step] = line
     return tuple(line for _, line in sorted(steps.items()))
 
 

@@ -12,7 +12,7 @@ from lccp_trainer.data.documents import files_of, read_documents
 from lccp_trainer.data.lines import Unreadable
 from lccp_trainer.data.prepare import is_ready, prepare
 from lccp_trainer.data.sharding import BadDocuments, Tokenizer
-from lccp_trainer.data.shards import TokenShards, read_index
+from lccp_trainer.data.shards import ShardIndex, TokenShards, read_index
 
 logger = logging.getLogger(__name__)
 
@@ -88,14 +88,27 @@ def token_folders(
             if node.first:
                 told = _Told(source.name, node.alive)
                 bad = BadDocuments(source.bad_documents_max)
-                prepare(
+                index = prepare(
                     *(source, path, folder, load_tokenizer, tokenizer_digest, where),
                     bad=bad,
                     progress=told,
                 )
+                _tell_left_out(source.name, index)
             _wait(folder, node.alive)
             folders.append(folder)
     return folders
+
+
+def _tell_left_out(name: str, index: ShardIndex) -> None:
+    """Log how many documents of each file could not be read."""
+    for shard in index.shards:
+        if shard.skipped:
+            logger.warning(
+                "source %s: %d documents of %s could not be read, and are left out",
+                name,
+                shard.skipped,
+                shard.input,
+            )
 
 
 def _check_tokens(folder: Path, where: str, tokenizer_digest: str) -> None:

@@ -6,9 +6,11 @@ it, whole sequences with a part of the heads. Documents are isolated by cutting 
 their ends, not by a mask of length x length.
 """
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
 from typing import Any
 
@@ -16,6 +18,8 @@ import torch
 import torch.distributed as dist
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
+
+logger = logging.getLogger(__name__)
 
 IMPLEMENTATION = "lccp_documents"
 LARGEST_PACKED_HEAD = 256
@@ -96,7 +100,9 @@ def _within_documents(
     grouped = query.shape[1] != key.shape[1]
     if all(len(row) == 1 for row in lengths):
         return attend(slice(None), slice(None))
-    if dropout == 0 and _packable(query, value):
+    lacking = _lacking(query, value, dropout)
+    tell_kernel(lacking)
+    if lacking is None:
         return packed(query, key, value, lengths, scaling)
     rows = []
     for number, row in enumerate(lengths):
@@ -106,10 +112,26 @@ def _within_documents(
     return torch.cat(rows)
 
 
-def _packable(query: torch.Tensor, value: torch.Tensor) -> bool:
-    alike = query.shape[-1] == value.shape[-1] <= LARGEST_PACKED_HEAD
-    halved = query.dtype in (torch.bfloat16, torch.float16)
-    return alike and halved and has_packed_kernel(query.device)
+def _lacking(query: torch.Tensor, value: torch.Tensor, dropout: float) -> str | None:
+    """What the variable-length kernel needs and does not get; None: it is used."""
+    if not has_packed_kernel(query.device):
+        return "a GPU of compute capability 8.0 or higher"
+    if query.dtype not in (torch.bfloat16, torch.float16):
+        return "training.precision BF16"
+    if not query.shape[-1] == value.shape[-1] <= LARGEST_PACKED_HEAD:
+        return f"heads whose keys and values have one size, of at most {LARGEST_PACKED_HEAD}"
+    return "attention without dropout" if dropout else None
+
+
+@cache
+def tell_kernel(lacking: str | None) -> None:
+    """Log, once, how attention runs over rows of several documents."""
+    if lacking is None:
+        logger.info("attention: all documents of a row in one call of the variable-length kernel")
+    else:
+        logger.info(
+            "attention: one document at a time, since the variable-length kernel needs %s", lacking
+        )
 
 
 def packed(

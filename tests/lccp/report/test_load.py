@@ -67,6 +67,23 @@ def test_steps_that_a_later_attempt_did_again_are_replaced(store: FileStore) -> 
     assert {line.loss for line in history[200:]} == {9.0}
 
 
+def test_a_spike_that_a_rewind_followed_stays_with_the_step_that_was_made_again(
+    store: FileStore,
+) -> None:
+    lines = list(a_run.history(100))
+    rewound = a_run.SPIKE.model_copy(update={"action": "Rewound"})
+    lines[89] = lines[89].model_copy(update={"spike": rewound, "loss": 9.0})
+    written = [*lines[:90], *a_run.history(100)[80:]]
+    text = "".join(line.model_dump_json(by_alias=True) + "\n" for line in written)
+    store.put(a_run.KEYS.history(a_run.WRITER), text.encode())
+
+    history = RunData.from_store(store, a_run.KEYS).history
+
+    assert [line.step for line in history] == list(range(1, 101))
+    assert {line.step: line.spike for line in history if line.spike} == {90: rewound}
+    assert history[89].loss == a_run.history(100)[89].loss
+
+
 def test_attempts_are_ordered_by_number(store: FileStore) -> None:
     newest = a_run.heartbeat(42)
     store.put(a_run.KEYS.heartbeat("a2-00000000"), a_run.heartbeat(41).to_json())

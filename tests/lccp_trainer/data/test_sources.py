@@ -48,6 +48,19 @@ def test_a_source_is_tokenized_once_and_one_without_a_share_never(tmp_path: Path
     assert Words.calls == calls
 
 
+def test_documents_that_are_left_out_are_told_by_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = a_data(tmp_path, badDocumentsMax=3)
+    with (tmp_path / "a.jsonl").open("a") as file:
+        file.write("no JSON\n[]\n")
+
+    folders_of(data, tmp_path, NodeGroup(tmp_path / "scratch", first=True))
+
+    told = "source long: 2 documents of {} could not be read, and are left out"
+    assert caplog.messages == [told.format(tmp_path / "a.jsonl")]
+
+
 @pytest.mark.slow
 def test_the_others_of_a_node_wait_for_the_first_and_may_be_ended(tmp_path: Path) -> None:
     class Ended(Exception):

@@ -42,6 +42,33 @@ def test_documents_are_isolated_as_by_a_mask(
     assert torch.allclose(found, masked(*parts, lengths, 0.3), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("on_gpu", "dtype", "value_size", "told"),
+    [
+        (False, torch.float32, SIZE, "needs a GPU of compute capability 8.0 or higher"),
+        (True, torch.float32, SIZE, "needs training.precision BF16"),
+        (True, torch.bfloat16, 6, "needs heads whose keys and values have one size, of at most "),
+    ],
+)
+def test_the_log_says_once_how_documents_are_computed(
+    on_gpu: bool,
+    dtype: torch.dtype,
+    value_size: int,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(module, "has_packed_kernel", lambda device: on_gpu)
+    module.tell_kernel.cache_clear()
+    parts = [part.to(dtype) for part in inputs(value_size=value_size)]
+    with caplog.at_level("INFO"):
+        for _ in range(2):
+            attention(torch.nn.Module(), *parts, None, documents=DocumentLayout(PACKED), scaling=1)
+    (message,) = caplog.messages
+    assert message.startswith("attention: one document at a time, since the variable-length ")
+    assert told in message
+
+
 def test_the_packed_kernel_is_asked_for_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel needs a GPU: here its contract is played by attention, sequence by sequence."""
     from torch.nn.attention import varlen
