@@ -13,8 +13,10 @@ from lccp.api.spec.training import TrainingSpec
 from lccp.contract.errors import InvalidInput
 from lccp.cost import scratch
 from lccp.cost.architecture import SPARSE, Architecture
+from lccp.cost.fields import value_at
 from lccp.cost.layout import Layout, step_shape
 from lccp.cost.shards import ALIGNED_BYTES, divisors, one_of, uneven
+from lccp.model_config import of_text_model, unsuited
 
 FIELD = "training.deepspeed"
 DERIVED = {
@@ -78,6 +80,7 @@ def refusals(spec: LCCPRunSpec, config: Mapping[str, Any] | None = None) -> list
     """
     found = [*_layout(spec), *_deepspeed(spec.trained), *_processes(spec)]
     if config is not None:
+        config = of_text_model(config)
         found += [*_model(spec, config), *_experts(spec, config), *_shards(spec, config)]
         found += _scratch(spec, config)
     return found or list(_batch(spec))
@@ -119,14 +122,14 @@ def _deepspeed(training: TrainingSpec) -> Iterator[str]:
     if asked.zero_stage == 0 and asked.offload_optimizer == "CPU":
         yield f"{FIELD}.offloadOptimizer: CPU needs a partitioned optimizer: take zeroStage 1 to 3"
     for setting in OBJECTS:
-        if not isinstance(_at(asked.config, setting, {}), Mapping):
+        if not isinstance(value_at(asked.config, setting, {}), Mapping):
             yield f"{FIELD}.config.{setting}: must be an object with settings of ZeRO"
     for setting in sorted(asked.config.keys() - SETTINGS - DERIVED.keys())[:USELESS_TOLD]:
         yield f"{FIELD}.config.{setting}: {_useless(setting)}"
     for setting, field in DERIVED.items():
-        if _at(asked.config, setting, absent) is not absent:
+        if value_at(asked.config, setting, absent) is not absent:
             yield f"{FIELD}.config.{setting}: {field} gives this: remove it here"
-    if _at(asked.config, "zero_optimization.offload_param.device", None) == "nvme":
+    if value_at(asked.config, "zero_optimization.offload_param.device", None) == "nvme":
         yield (
             f"{FIELD}.config.zero_optimization.offload_param.device: nvme is not supported: "
             "state on it would be left out of what a run resumes from"
@@ -155,6 +158,7 @@ def _model(spec: LCCPRunSpec, config: Mapping[str, Any]) -> Iterator[str]:
             f"model.source: the model attends to the last {window} tokens only (sliding_window in "
             "config.json), so a longer context is lost on it: take a model without a window"
         )
+    yield from unsuited(spec.model, config)
     if config.get("quantization_config"):
         yield (
             "model.source: the weights are quantized (quantization_config in config.json), so they "
@@ -239,12 +243,3 @@ def _window(config: Mapping[str, Any]) -> int | None:
 def _divisors(number: int) -> str:
     """The divisors of `number` as text, such as `1, 2 or 4`."""
     return one_of(divisors(number))
-
-
-def _at(config: Any, path: str, default: Any) -> Any:
-    """The value at a dotted `path` in nested objects, null included, or `default`."""
-    for name in path.split("."):
-        if not isinstance(config, Mapping) or name not in config:
-            return default
-        config = config[name]
-    return config

@@ -31,3 +31,12 @@ def zero_number(training: TrainingSpec, setting: str, default: int) -> int:
     if isinstance(found, int) or (isinstance(found, float) and isfinite(found)):
         return int(found)
     return default
+
+
+def value_at(config: Any, path: str, default: Any) -> Any:
+    """The value at a dotted `path` in nested objects, null included, or `default`."""
+    for name in path.split("."):
+        if not isinstance(config, Mapping) or name not in config:
+            return default
+        config = config[name]
+    return config

@@ -52,11 +52,19 @@ float32 equal those of plain PyTorch, on one process, without packing (2e-6, 2e-
 benchmark. *Not compared* does not rule out a layout: `python benchmarks/exactness.py --family …`
 compares it.
 """
-TAIL = """## What needs a GPU
+TAIL = """## Models that are refused
+
+By their `config.json`: a sliding window or chunks of attention shorter than the target context;
+layers that carry a state along a row (Mamba, gated delta nets, convolutions), where documents of a
+row would see each other; quantized weights; changed logits; and a RoPE scaling that
+`model.ropeScaling` would undo.
+
+## What needs a GPU
 
 Everything above runs on CPUs, with gloo. Not tried, since it needs GPUs: NCCL, PyTorch's
 variable-length attention kernel (BF16, compute capability 8.0 or higher, heads of at most 256;
-otherwise attention runs one document at a time), and the host's optimizer beside a device.
+otherwise attention runs one document at a time; the log says which), and the host's optimizer
+beside a device.
 """
 
 

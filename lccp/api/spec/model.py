@@ -30,8 +30,10 @@ class RopeScaling(Contract):
     original_context_length: Annotated[
         ContextLength | None,
         Field(
-            description="Context that the model was trained for, in tokens; default: the source "
-            "model's."
+            description="Context that the unscaled model was trained for, in tokens; default: "
+            "what a scaling of the source of this type counts from, or else the source's context. "
+            "A scaling replaces the source's: one of another type or with a smaller factor is "
+            "refused, unless this is given."
         ),
     ] = None
 

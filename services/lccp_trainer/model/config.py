@@ -13,7 +13,7 @@ LLAMA3_FREQUENCIES = {"low_freq_factor": 1.0, "high_freq_factor": 4.0}
 """Llama 3.1's, for models whose config has none."""
 ALPHA = ("hunyuan_v1_moe", "hunyuan_v1_dense")
 """Model types whose `dynamic` RoPE may have an `alpha`."""
-UNSCALED = ("partial_rotary_factor",)
+UNSCALED = ("rope_theta", "partial_rotary_factor")
 """Parameters that a RoPE keeps when its scaling is removed."""
 
 
@@ -50,7 +50,10 @@ def _rope(config: Any, field: str) -> dict[str, Any]:
 def _scale(config: Any, scaling: RopeScaling, target: int) -> None:
     rope = _rope(config, "model.ropeScaling")
     given = {} if scaling.type != "llama3" else LLAMA3_FREQUENCIES
-    original = scaling.original_context_length or config.max_position_embeddings
+    if rope.get("rope_type") != scaling.type:
+        rope = {name: value for name, value in rope.items() if name in UNSCALED}
+    from_own = rope.get("original_max_position_embeddings") or config.max_position_embeddings
+    original = scaling.original_context_length or from_own
     config.rope_parameters = (
         given
         | rope

@@ -5,6 +5,7 @@ import pytest
 
 from layouts import TESTED, Case, whole
 from lccp.api.run import LCCPRunSpec
+from lccp.api.spec.model import RopeScaling
 from lccp.contract.errors import InvalidInput
 from lccp.cost.compatibility import USELESS_TOLD, check, refusals
 
@@ -38,6 +39,14 @@ def a_spec(processes: int = 8, length: int = 1_024, **training: Any) -> LCCPRunS
         "checkpoints": {"everyTokens": "1M"},
     }
     return LCCPRunSpec.parse(document, "spec")
+
+
+def stretched(**training: Any) -> LCCPRunSpec:
+    """With a RoPE scaling."""
+    spec = a_spec(**training)
+    scaling = RopeScaling.parse({"type": "yarn", "factor": "4"}, "scaling")
+    model = spec.model.model_copy(update={"rope_scaling": scaling})
+    return spec.model_copy(update={"model": model})
 
 
 def deepspeed(**fields: Any) -> dict[str, Any]:
@@ -171,12 +180,25 @@ def test_a_length_that_the_processes_do_not_divide_is_refused() -> None:
             "the weights are quantized",
         ),
         ({}, DENSE | {"logit_scale": 0.0625}, "logit_scale in config.json is not supported"),
+        ({}, DENSE | {"attention_chunk_size": 512}, "attends within chunks of 512 tokens only"),
+        ({}, {"text_config": DENSE | {"sliding_window": 512}}, "the last 512 tokens only"),
+        ({}, DENSE | {"mamba_d_state": 16}, r"a state from token to token \(mamba_d_state in "),
+        (
+            {"sequenceParallelSize": 2},
+            DENSE | {"layer_types": ["linear_attention", "full_attention"]},
+            r"\(linear_attention in config.json\), so documents of a row would see each other",
+        ),
+        (
+            {},
+            DENSE | {"rope_scaling": {"rope_type": "yarn", "factor": 8.0}},
+            r"ropeScaling.factor: 4 would undo the source's own 8",
+        ),
     ],
 )
 def test_what_the_model_rules_out_is_refused(
     parallel: dict[str, int], config: dict[str, Any], sentence: str
 ) -> None:
-    (refusal,) = refusals(a_spec(**deepspeed(**parallel)), config)
+    (refusal,) = refusals(stretched(**deepspeed(**parallel)), config)
     assert re.search(sentence, refusal), refusal
 
 
@@ -188,6 +210,8 @@ def test_what_the_model_rules_out_is_refused(
         SPARSE | {"sliding_window": 512, "use_sliding_window": False},
         SPARSE | {"sliding_window": 512},
         DENSE | {"logit_scale": 1.0},
+        DENSE | {"attention_chunk_size": 4_096},
+        DENSE | {"layer_types": ["attention", "full_attention"], "mamba_d_state": 16},
     ],
 )
 def test_what_changes_nothing_is_no_reason_to_refuse(config: dict[str, Any]) -> None:

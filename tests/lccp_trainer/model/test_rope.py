@@ -85,7 +85,7 @@ def a_source(of: Path, to: Path, **rope: Any) -> Path:
     for file in of.iterdir():
         (to / file.name).write_bytes(file.read_bytes())
     config = json.loads((of / "config.json").read_text())
-    config["rope_parameters"] = {"rope_type": "dynamic", "rope_theta": float(BASE), **rope}
+    config["rope_parameters"] = {"rope_type": "dynamic", "rope_theta": float(BASE)} | rope
     (to / "config.json").write_text(json.dumps(config))
     return to
 
@@ -116,3 +116,31 @@ def test_the_dynamic_scaling_of_a_source_is_that_of_the_target(
     source = a_source(plain, tmp_path / "source", factor=2.0)
     found = rotations(a_spec(), source, tmp_path / "saved")
     check(found, *expected("dynamic", plain, factor=2.0))
+
+
+@pytest.mark.parametrize("kind", ["yarn", "llama3"])
+@pytest.mark.parametrize("field", [{}, {"originalContextLength": 2 * LENGTH}])
+def test_a_scaling_goes_on_from_what_the_sources_own_counts_from(
+    kind: str, field: dict[str, int], models: Path, tmp_path: Path
+) -> None:
+    """Llama 3.1 says 8,192, not its context of 131,072 tokens."""
+    plain, own = make_model("llama", models), {"original_max_position_embeddings": LENGTH // 4}
+    own |= LOW_HIGH if kind == "llama3" else {}
+    source = a_source(plain, tmp_path / "source", rope_type=kind, factor=4.0, **own)
+    scaling = {"type": kind, "factor": "16"} | field
+    found = rotations(a_spec(ropeScaling=scaling), source, tmp_path / "saved")
+    own |= {"original_max_position_embeddings": 2 * LENGTH} if field else {}
+    check(found, *expected(kind, plain, **own, factor=16.0))
+
+
+def test_a_scaling_of_another_type_keeps_nothing_of_the_sources_own(
+    models: Path, tmp_path: Path
+) -> None:
+    plain = make_model("llama", models)
+    own = {"factor": 4.0, "original_max_position_embeddings": LENGTH, "attention_factor": 3.0}
+    source = a_source(plain, tmp_path / "source", rope_type="yarn", **own)
+    scaling = {"type": "linear", "factor": "8", "originalContextLength": LENGTH}
+    found = rotations(a_spec(ropeScaling=scaling), source, tmp_path / "saved")
+    check(found, *expected("linear", plain, factor=8.0))
+    written = json.loads((tmp_path / "saved" / "config.json").read_text())
+    assert "attention_factor" not in written["rope_parameters"]
