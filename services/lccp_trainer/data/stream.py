@@ -190,11 +190,7 @@ def open_stream(
         opened = TokenShards(folder, read_index(folder, where), where)
         long = source.kind == "Long"
         minimum = source.minimum_length or (lengths[0] if long else 0)
-        if opened.longest() < max(1, minimum):
-            raise InvalidInput(
-                f"{where} ({source.name}): no document has {max(1, minimum)} tokens or more, the "
-                f"longest has {opened.longest()}: lower minimumLength, or give longer documents"
-            )
+        _check_longest(opened.longest(), minimum, f"{where} ({source.name})")
         names.append(source.name)
         shards.append(opened)
         whole = PackedSource(opened, data.share(source), long, minimum, (data.seed, number))
@@ -210,6 +206,16 @@ def open_stream(
         isolated=not data.cross_document_attention,
         accept_changed=data.accept_changed,
     )
+
+
+def _check_longest(longest: int, minimum: int, where: str) -> None:
+    """Raise InvalidInput unless a document is long enough, and has a token to predict."""
+    if longest < max(2, minimum):
+        lower = "lower minimumLength, or " if minimum > 2 else ""
+        raise InvalidInput(
+            f"{where}: no document has {max(2, minimum)} tokens or more, the longest has "
+            f"{longest}: {lower}give longer documents"
+        )
 
 
 def _held_out(

@@ -161,6 +161,17 @@ def test_a_minimum_that_no_document_has_is_refused_with_the_source(tmp_path: Pat
         a_stream(tmp_path, minimumLength=100)
 
 
+def test_a_source_of_empty_documents_alone_is_refused(tmp_path: Path) -> None:
+    """Their end tokens would fill its share of the run, and nothing is predicted there."""
+    data, node = a_spec(tmp_path), NodeGroup(tmp_path / "scratch", first=True)
+    (tmp_path / "short").write_text('{"text": ""}\n' * 20)
+    folders = token_folders(data, tmp_path, Words, "digest", node)
+
+    told = r"^data\.sources\[2\] \(short\): no document has 2 tokens or more, the longest"
+    with pytest.raises(InvalidInput, match=told):
+        open_stream(data, folders, (10, ROW))
+
+
 def test_prepared_tokens_give_the_rows_that_their_text_gives(
     stream: DataStream, tmp_path: Path
 ) -> None:
