@@ -12,7 +12,7 @@ CONFIG = "config.json"
 STRETCHED = ("linear", "yarn", "llama3", "longrope")
 """RoPE types of a model whose context was already stretched, by factors of its unscaled angles."""
 ATTENTIVE = {"attention", "full_attention", "sliding_attention", "chunked_attention"}
-"""Values of `layer_types` of layers in which tokens see others by attention alone."""
+"""Values of `layer_types` of layers in which tokens see others by plain attention alone."""
 CARRIERS = (
     "mamba_d_state",
     "ssm_state_size",
@@ -102,10 +102,10 @@ def of_text_model(config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _mixed_documents(config: Mapping[str, Any]) -> str | None:
-    """Why documents of a row would see each other in the model, and more; None: they do not.
+    """Why documents of a row would see each other in the model; None: they do not.
 
-    Attention is cut where documents begin. Whatever else runs along a row is not, nor is it
-    exchanged between processes that share one.
+    Plain attention is cut where documents begin. Whatever else runs along a row, or selects what
+    is attended to, is not, nor is it exchanged between processes that share one.
     """
     kinds = config.get("layer_types")
     if isinstance(kinds, list):
@@ -115,9 +115,9 @@ def _mixed_documents(config: Mapping[str, Any]) -> str | None:
     if not others:
         return None
     return (
-        f"model.source: the model has layers that carry a state from token to token ({others[0]} "
-        "in config.json), so documents of a row would see each other: take a model whose layers "
-        "are all attention"
+        f"model.source: the model has layers that are not supported ({others[0]} in config.json): "
+        "documents of a row are kept apart only in plain attention: take a model whose layers are "
+        "all of that kind"
     )
 
 

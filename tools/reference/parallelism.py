@@ -55,8 +55,8 @@ compares it.
 TAIL = """## Models that are refused
 
 By their `config.json`: a sliding window or chunks of attention shorter than the target context;
-layers that carry a state along a row (Mamba, gated delta nets, convolutions), where documents of a
-row would see each other; quantized weights; changed logits; and a RoPE scaling that
+layers other than plain attention (Mamba, gated delta nets, convolutions, indexers), in which
+documents of a row would see each other; quantized weights; changed logits; and a RoPE scaling that
 `model.ropeScaling` would undo.
 
 ## What needs a GPU

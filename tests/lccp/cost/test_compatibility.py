@@ -182,11 +182,11 @@ def test_a_length_that_the_processes_do_not_divide_is_refused() -> None:
         ({}, DENSE | {"logit_scale": 0.0625}, "logit_scale in config.json is not supported"),
         ({}, DENSE | {"attention_chunk_size": 512}, "attends within chunks of 512 tokens only"),
         ({}, {"text_config": DENSE | {"sliding_window": 512}}, "the last 512 tokens only"),
-        ({}, DENSE | {"mamba_d_state": 16}, r"a state from token to token \(mamba_d_state in "),
+        ({}, DENSE | {"mamba_d_state": 16}, r"layers that are not supported \(mamba_d_state in "),
         (
             {"sequenceParallelSize": 2},
             DENSE | {"layer_types": ["linear_attention", "full_attention"]},
-            r"\(linear_attention in config.json\), so documents of a row would see each other",
+            r"\(linear_attention in config.json\): documents of a row are kept apart only in plain",
         ),
         (
             {},
