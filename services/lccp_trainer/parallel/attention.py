@@ -19,6 +19,8 @@ import torch.distributed as dist
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
+from lccp.contract.errors import InvalidInput
+
 logger = logging.getLogger(__name__)
 
 IMPLEMENTATION = "lccp_documents"
@@ -52,8 +54,8 @@ def attention(
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
     *,
-    documents: DocumentLayout,
     scaling: float,
+    documents: DocumentLayout | None = None,
     dropout: float = 0.0,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
@@ -64,7 +66,15 @@ def attention(
 
     Returns:
         [rows, own tokens, heads, size of a value].
+
+    Raises:
+        InvalidInput: the model does not hand its attention on where documents begin.
     """
+    if documents is None:
+        raise InvalidInput(
+            f"model.source: {type(module).__name__} is not told where documents begin, so models "
+            "of this type can't be trained: take another model"
+        )
     if documents.group is not None:
         size = dist.get_world_size(documents.group)
         parts = (query, divisible(key, size), divisible(value, size))

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
+from lccp.contract.errors import InvalidInput
 from lccp_trainer.parallel import attention as module
 from lccp_trainer.parallel.attention import DocumentLayout, attention
 
@@ -40,6 +41,12 @@ def test_documents_are_isolated_as_by_a_mask(
     )
     assert weights is None
     assert torch.allclose(found, masked(*parts, lengths, 0.3), atol=1e-6)
+
+
+def test_a_model_that_does_not_say_where_documents_begin_is_refused() -> None:
+    """StableLM's layers, among others, hand nothing of it to attention."""
+    with pytest.raises(InvalidInput, match=r"^model\.source: Module is not told where documents"):
+        attention(torch.nn.Module(), *inputs(), None, scaling=1)
 
 
 @pytest.mark.parametrize(
