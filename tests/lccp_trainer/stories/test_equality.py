@@ -17,10 +17,16 @@ pytestmark = pytest.mark.long
 SAVING = (
     Case("hunyuan_v1_moe", 2, zero_stage=1, steps=2, saves="dp2"),
     Case("hunyuan_v1_moe", 2, zero_stage=3, sequence=2, experts=2, steps=2, saves="sp2ep2"),
+    Case("hunyuan_v1_moe", 2, zero_stage=2, sequence=2, steps=2, saves="sp2"),
+    Case("hunyuan_v1_moe", 2, zero_stage=1, experts=2, steps=2, saves="ep2"),
 )
+ALONE = Case("hunyuan_v1_moe", 1, zero_stage=1, steps=2, saves="one")
 RESUMING = (
     Case("hunyuan_v1_moe", 1, zero_stage=1, resumes="dp2"),
     Case("hunyuan_v1_moe", 1, zero_stage=0, resumes="sp2ep2"),
+    Case("hunyuan_v1_moe", 1, zero_stage=3, resumes="sp2"),
+    Case("hunyuan_v1_moe", 1, zero_stage=1, resumes="ep2"),
+    Case("hunyuan_v1_moe", 2, zero_stage=3, experts=2, resumes="one"),
     Case("hunyuan_v1_moe", 2, zero_stage=2, sequence=2, experts=2, resumes="dp2"),
     Case("hunyuan_v1_moe", 2, zero_stage=3, resumes="sp2ep2"),
     Case("hunyuan_v1_moe", 4, zero_stage=1, sequence=2, experts=4, resumes="dp2"),
@@ -38,8 +44,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def found(folder: Path) -> dict[Case, Outcome]:
-    """What each case came to; states are saved on two processes first."""
-    outcomes = {}
+    """What each case came to; states are saved on one and on two processes first."""
+    outcomes = trained([ALONE], folder)
     for processes in (2, 1, 4):
         cases = (*TESTED, *SAVING, *RESUMING)
         outcomes |= trained([case for case in cases if case.processes == processes], folder)
