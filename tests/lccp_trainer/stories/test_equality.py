@@ -12,7 +12,7 @@ from equality import Differences, Outcome, make_model, plain, trained
 
 from layouts import TESTED, Case
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 SAVING = (
     Case("hunyuan_v1_moe", 2, zero_stage=1, steps=2, saves="dp2"),
