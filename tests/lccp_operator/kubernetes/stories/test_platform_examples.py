@@ -13,6 +13,7 @@ from helm import Helm, pod_templates
 from operator_process import wait_for
 
 from lccp.api import labels
+from lccp.api.crd import crd
 from lccp.contract.errors import LccpError
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
@@ -20,6 +21,7 @@ from lccp_operator.kubernetes.api.merge import Object
 pytestmark = pytest.mark.apiserver
 
 VALUES = Path(__file__).parents[3] / "charts" / "values" / "s3.yaml"
+SPEC = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
 FOLDER = Path(__file__).parents[4] / "examples" / "platform"
 
 
@@ -95,7 +97,8 @@ def change(namespace: Namespace, name: str, **parts: Any) -> str:
 def earlier(namespace: Namespace) -> str:
     """A run that was there before the policy, with what that forbids."""
     template = {"podTemplate": {"spec": {"hostNetwork": True}}}
-    namespace.create_run(run_document("earlier", topology=template))
+    evaluation = {"suites": [suite("a", hostNetwork=True), suite("b")]}
+    namespace.create_run(run_document("earlier", topology=template, evaluation=evaluation))
     return "earlier"
 
 
@@ -114,17 +117,16 @@ def test_pod_templates_are_restricted(
         assert change(namespace, earlier, spec={"suspend": True}) == ""
         worse = {"podTemplate": {"spec": {"hostPID": True}}}
         assert "may contain only" in change(namespace, earlier, spec={"topology": worse})
+        fewer = {"suites": [suite("a", hostNetwork=True)]}
+        assert change(namespace, earlier, spec={"evaluation": fewer}) == ""
+        worse = {"suites": [suite("a", hostPID=True)]}
+        assert "may contain only" in change(namespace, earlier, spec={"evaluation": worse})
 
 
 def _restricted(namespace: Namespace) -> None:
-    def refusal(where: str, spec: Object) -> str:
-        template = {"podTemplate": {"spec": spec}}
-        parts = {"topology": template} if where == "topology" else {}
-        document = run_document("a-run", **parts)
-        if where == "evaluation":
-            document["spec"].setdefault("evaluation", {})["workload"] = template
+    def refusal(place: str, spec: Object) -> str:
         try:
-            namespace.create_run(document)
+            namespace.create_run(with_template(place, spec))
         except LccpError as error:
             return str(error)
         namespace.delete_run("a-run")
@@ -133,8 +135,36 @@ def _restricted(namespace: Namespace) -> None:
     host = {"volumes": [{"name": "a", "hostPath": {"path": "/"}}]}
     wait_for(lambda: refusal("topology", {"hostNetwork": True}), "the policy never took effect")
 
-    assert "may contain only" in refusal("topology", {"hostNetwork": True})
-    assert "must not be hostPath" in refusal("topology", host)
-    assert "must not be hostPath" in refusal("evaluation", host)
-    assert refusal("topology", {"volumes": [{"name": "a", "emptyDir": {}}]}) == ""
-    assert refusal("none", {}) == ""
+    places = templates(SPEC)
+    assert {"topology", "evaluation.workload", "evaluation.suites[].workload"} <= {*places}
+    for place in places:
+        assert "may contain only" in refusal(place, {"hostNetwork": True}), place
+        assert "must not be hostPath" in refusal(place, host), place
+        assert refusal(place, {"volumes": [{"name": "a", "emptyDir": {}}]}) == ""
+    assert refusal("topology", {}) == ""
+
+
+def templates(schema: Object, place: str = "") -> list[str]:
+    """The parts of a run's spec that have a podTemplate."""
+    inner = {f"{place}.{name}": part for name, part in schema.get("properties", {}).items()}
+    inner |= {f"{place}[]": schema["items"]} if "items" in schema else {}
+    own = [place.removeprefix(".")] if "podTemplate" in schema.get("properties", {}) else []
+    return own + [found for name, part in inner.items() for found in templates(part, name)]
+
+
+def with_template(place: str, spec: Object) -> Object:
+    """A run with that spec of the podTemplate at `place`."""
+    document = run_document("a-run")
+    document["spec"]["evaluation"] = {"suites": [suite("a")]}
+    *parents, last = place.split(".")
+    part = document["spec"]
+    for name in parents:
+        part = part.setdefault(name.removesuffix("[]"), {})
+        part = part[0] if name.endswith("[]") else part
+    part.setdefault(last, {})["podTemplate"] = {"spec": spec}
+    return document
+
+
+def suite(name: str, **spec: Any) -> Object:
+    """An external suite, whose podTemplate has that spec."""
+    return {"name": name, "command": ["true"], "workload": {"podTemplate": {"spec": spec}}}
