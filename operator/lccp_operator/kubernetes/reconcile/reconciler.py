@@ -6,7 +6,7 @@ of the status comes with the gang's first change.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -14,7 +14,7 @@ from functools import partial
 from lccp.api.conditions import Reason
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
-from lccp.contract.errors import InvalidInput, NotFound
+from lccp.contract.errors import NotFound
 from lccp.logs import note
 from lccp.store.keys import RunKeys
 from lccp_operator.apply import Backend, act, publish
@@ -37,7 +37,7 @@ from lccp_operator.kubernetes.reconcile.bodies import (
 )
 from lccp_operator.kubernetes.reconcile.inbox import Inbox
 from lccp_operator.kubernetes.reconcile.memory import LeftRuns, Memories, RunMemory, without_gang
-from lccp_operator.kubernetes.reconcile.refusals import faults_told, told
+from lccp_operator.kubernetes.reconcile.refusals import doubted, faults_told, told
 from lccp_operator.kubernetes.reconcile.resync import IDLE_SECONDS
 from lccp_operator.kubernetes.run_states import RunStates
 from lccp_operator.kubernetes.store_health import PROBE_SECONDS, StoreHealth
@@ -135,8 +135,8 @@ class Reconciler:
         observed = replace(self._observed(run, body, memory, now), made_by=made_by, left_to=left_to)
         result = plan(run, observed, now)
         note(attempt=result.status.attempt or None)
-        self._states.note(key, result.status, deletion, result.left_to)
-        memory.events_posted = self._carried_out(result, run, observed, memory, runs, now)
+        noted = partial(self._states.note, key, deletion_asked_at=deletion, left_to=result.left_to)
+        memory.events_posted = self._carried_out(result, run, observed, memory, runs, now, noted)
         self._left.note(key, uid, result.left_to if runs.posted else left_to)
         if memory.events_posted and result.changes_nothing and result.status == run.status:
             memory.rest(result, observed)
@@ -178,6 +178,7 @@ class Reconciler:
         memory: RunMemory,
         runs: KubernetesRuns,
         now: datetime,
+        noted: Callable[[LCCPRunStatus], None],
     ) -> bool:
         """Carry out the plan; False if its events, or those of a run's first gang, are yet to post.
 
@@ -190,20 +191,18 @@ class Reconciler:
         def tell_store(status: LCCPRunStatus) -> None:
             act(Plan(tuple(said(run, observed.store, status)), status), run, backend)
 
-        with told(run, runs, guard, tell_store):
-            try:
+        with told(run, runs, guard, tell_store, noted):
+            with doubted(health):
                 act(result, run, backend)
-            except InvalidInput as error:
-                if not isinstance(error, api.Refused):
-                    health.doubt()
-                raise
             rejected = dict(memory.workloads.rejected)
             if run.status is None and result.applies_workloads and not rejected:
+                noted(result.status)
                 return False
             if rejected != observed.rejected:
                 result = plan(run, replace(observed, rejected=rejected), now)
                 tell_store(result.status)
             publish(result, run, backend)
+            noted(result.status)
         return runs.posted
 
     def _observed(self, run: LCCPRun, body: Object, memory: RunMemory, now: datetime) -> Observed:

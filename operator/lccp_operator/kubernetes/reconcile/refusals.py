@@ -13,6 +13,7 @@ from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.backend import KubernetesRuns
 from lccp_operator.kubernetes.events import post
+from lccp_operator.kubernetes.store_health import StoreHealth
 from lccp_operator.plan import hindered
 
 
@@ -22,19 +23,34 @@ def told(
     runs: KubernetesRuns,
     guard: Callable[[], None],
     tell_store: Callable[[LCCPRunStatus], None],
+    noted: Callable[[LCCPRunStatus], None],
 ) -> Iterator[None]:
     """A refusal inside, by the API server or by the store, is raised and reported.
 
-    `Degraded` says it, as does an event, and the store, if it takes that. A store that refuses this
-    run alone is otherwise in order, so that nothing else would report it.
-    A status that was written inside is left as it is; then only the event reports the refusal.
+    `Degraded` says it, as do an event, the metrics, by `noted`, and the store, if it takes that. A
+    store that refuses this run alone is otherwise in order, so that nothing else would report it.
+    A status that was written inside is left as it is; then only the others report the refusal.
     """
     try:
         yield
     except (InvalidInput, api.AdmissionUnavailable) as error:
         guard()
         sentence = cut(f"{error}: it is retried, and later actions wait for it")
-        _tell(run, runs, sentence, tell_store)
+        at = datetime.now(UTC)
+        status = hindered(run, sentence, at)
+        noted(status)
+        _tell(run, runs, sentence, status, at, tell_store)
+        raise
+
+
+@contextmanager
+def doubted(health: StoreHealth) -> Iterator[None]:
+    """A refusal inside by the store, and not by the API server, is raised; the store is checked."""
+    try:
+        yield
+    except InvalidInput as error:
+        if not isinstance(error, api.Refused):
+            health.doubt()
         raise
 
 
@@ -60,13 +76,13 @@ def _tell(
     run: LCCPRun,
     runs: KubernetesRuns,
     sentence: str,
+    status: LCCPRunStatus,
+    at: datetime,
     tell_store: Callable[[LCCPRunStatus], None],
 ) -> None:
     before = run.status.conditions if run.status else ()
     if any(condition.message == sentence for condition in before):
         return
-    at = datetime.now(UTC)
-    status = hindered(run, sentence, at)
     written = _written(run, runs, status)
     if not written:
         at = at.replace(minute=0, second=0, microsecond=0)

@@ -175,6 +175,7 @@ def reconciling(
     health: StoreHealth,
     root: Path,
     release: str = "lccp",
+    states: RunStates | None = None,
 ) -> Iterator[Reconciler]:
     own = {"name": release, "namespace": namespace.name}
     settings = Installation.parse(installation(root, release=own), "installation")
@@ -183,7 +184,7 @@ def reconciling(
     for informer in informers:
         informer.start(stop)
     wait_for(lambda: all(one.synced for one in informers), "the informers do not sync")
-    reader, states = WorkloadReader(proxied, *informers), RunStates(lambda: True)
+    reader, states = WorkloadReader(proxied, *informers), states or RunStates(lambda: True)
     ownership = Ownership(proxied, settings)
     yield Reconciler(proxied, reader, settings, ownership, {"default": health}, states)
     stop.set()
@@ -234,21 +235,31 @@ def test_a_store_is_doubted_for_what_it_refuses_itself(
     assert health.doubts == doubts
 
 
+def degraded(states: RunStates) -> list[tuple[str, float]]:
+    """Reason and value of the run's condition, by the metrics."""
+    samples = [sample for metric in states.collect() for sample in metric.samples]
+    labels = [(sample.labels, sample.value) for sample in samples if "type" in sample.labels]
+    return [(own["reason"], value) for own, value in labels if own["type"] == "Degraded"]
+
+
 def test_what_a_store_in_order_refuses_of_one_run_is_told(
     namespace: Namespace, proxied: api.Cluster, tmp_path: Path
 ) -> None:
     health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
     (tmp_path / namespace.name).write_text("no folder")
     namespace.create_run(run_document("tiny"))
+    states, by_metrics = RunStates(lambda: True), []
 
-    with reconciling(namespace, proxied, health, tmp_path) as reconciler:
-        for _ in range(2):
+    with reconciling(namespace, proxied, health, tmp_path, states=states) as reconciler:
+        for _ in range(3):
             with pytest.raises(InvalidInput):
                 reconciler.reconcile(key)
+            by_metrics.append(degraded(states))
     health.ask()
 
     told = namespace.conditions("tiny")["Degraded"]
     assert (told["reason"], health.outage) == ("ActionRefused", None)
+    assert by_metrics == [[("ActionRefused", 1.0)]] * 3
     assert "may not be used (Not a directory): it is retried" in told["message"]
 
 
@@ -260,9 +271,13 @@ def test_a_refused_workload_is_reported_by_the_reconcile_that_was_refused(
     denied = {"message": 'failed calling webhook "x.y.z": connection refused'}
     proxy.faults.extend(Fault("POST", "/jobs", 500, body=denied) for _ in range(2))
 
-    with reconciling(namespace, proxied, health, tmp_path) as reconciler:
+    states = RunStates(lambda: True)
+    with reconciling(namespace, proxied, health, tmp_path, states=states) as reconciler:
         reconciler.reconcile(key)
         assert namespace.conditions("tiny")["Training"]["reason"] == "PodRejected"
+        assert "PodRejected" in [
+            s.labels.get("reason") for m in states.collect() for s in m.samples
+        ]
         reconciler.reconcile(key)
 
     said = objects.read(health.store, namespace.keys("tiny").conditions, RunConditions)

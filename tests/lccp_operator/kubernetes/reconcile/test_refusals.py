@@ -37,8 +37,12 @@ def run(namespace: Namespace) -> LCCPRun:
 def refused(run: LCCPRun, runs: KubernetesRuns, error: Exception) -> list[LCCPRunStatus]:
     """What the store is told."""
     stored: list[LCCPRunStatus] = []
-    with pytest.raises(type(error)), told(run, runs, leads, stored.append):
+    noted: list[LCCPRunStatus] = []
+    with pytest.raises(type(error)), told(run, runs, leads, stored.append, noted.append):
         raise error
+    by_metrics = [c.reason for s in noted for c in s.conditions if c.type == "Degraded"]
+    outage = type(error) is api.ApiUnavailable
+    assert by_metrics == ([] if outage else [Reason.ACTION_REFUSED])
     return stored
 
 
