@@ -64,6 +64,10 @@ def summary(word: str, values: str) -> dict[str, str]:
     return {f'lccp_run_summary{{summary="{word}"}}': values}
 
 
+def evaluating(reason: str, values: str) -> dict[str, str]:
+    return {f'lccp_run_condition{{type="Evaluating",reason="{reason}"}}': values}
+
+
 def verdict(state: str, values: str) -> dict[str, str]:
     return {f'lccp_verdict{{state="{state}"}}': values, "lccp_verdict_since_tokens": "5e9x90"}
 
@@ -330,6 +334,18 @@ CASES = {
         firing=(),
         quiet=(40, 90),
     ),
+    "a deleted run that another program's finalizer keeps": Case(
+        "LCCPTrainingNotStarted",
+        {**phase("Queued", "1x100"), **training("Deleting", "0x100")},
+        firing=(),
+        quiet=(40, 90),
+    ),
+    "a deleted run that had trained, and is kept": Case(
+        "LCCPTrainingInterrupted",
+        {"lccp_trained_tokens": "9000x100", **training("Deleting", "0x100")},
+        firing=(),
+        quiet=(65, 90),
+    ),
     "a run that is refused does not wait": Case(
         "LCCPTrainingNotStarted",
         {**training("Pending", "0x100"), **accepted("InvalidSpec", "0x100")},
@@ -358,6 +374,36 @@ CASES = {
         degraded("EvaluationFailed", "1x60"),
         firing=(),
         quiet=(30, 50),
+    ),
+    "a policy that refuses what is done for a run, even once it is finished": Case(
+        "LCCPRunDegraded",
+        {
+            **degraded("ActionRefused", "1x60 _x40"),
+            **degraded("Healthy", "_x61 0x40"),
+            'lccp_run_condition{type="Succeeded",reason="NotFinished"}': "0x30 _x70",
+            'lccp_run_condition{type="Succeeded",reason="Completed"}': "_x31 1x70",
+        },
+        firing=(20, 50),
+        quiet=(10, 80),
+        labels={**RUN, "reason": "ActionRefused"},
+    ),
+    "a run that had begun, and whose spec can't be read": Case(
+        "LCCPRunDegraded",
+        {**degraded("InvalidSpec", "1x40"), **degraded("Healthy", "_x41 0x30")},
+        firing=(20, 40),
+        quiet=(10, 60),
+        labels={**RUN, "reason": "InvalidSpec"},
+    ),
+    "a run that ends while something of it can't be read": Case(
+        "LCCPRunDegraded",
+        {
+            **degraded("ObservationIncomplete", "1x100"),
+            'lccp_run_condition{type="Succeeded",reason="NotFinished"}': "0x30 _x70",
+            'lccp_run_condition{type="Succeeded",reason="Completed"}': "_x31 1x70",
+        },
+        firing=(20,),
+        quiet=(10, 40, 90),
+        labels={**RUN, "reason": "ObservationIncomplete"},
     ),
     "a run whose installation is gone": Case(
         "LCCPRunLeftAlone",
@@ -527,6 +573,38 @@ CASES = {
         {'lccp_checkpoint_evaluations{result="Failed"}': "0x9 1x20 0x30", **TRAINING},
         firing=(20,),
         quiet=(9, 40),
+    ),
+    "evaluators of a trained run whose image can't be pulled": Case(
+        "LCCPEvaluationNotStarted",
+        {
+            **evaluating("Starting", "0x9"),
+            **evaluating("ImageUnavailable", "_x10 0x90"),
+            **evaluating("Running", "_x101 1x40"),
+            "lccp_checkpoint_evaluations_pending": "2x140",
+            **phase("Evaluating", "1x140"),
+        },
+        firing=(70, 100),
+        quiet=(50, 110),
+    ),
+    "no evaluation is due, or they take turns with waits": Case(
+        "LCCPEvaluationNotStarted",
+        {
+            **evaluating("Pending", "0x80"),
+            **evaluating("Running", "_x81 1x40"),
+            **evaluating("BackingOff", "_x122 0x20"),
+            **evaluating("UpToDate", "_x143 0x90"),
+        },
+        firing=(),
+        quiet=(70, 110, 140, 220),
+    ),
+    "evaluators of a run that is being deleted": Case(
+        "LCCPEvaluationNotStarted",
+        {
+            **evaluating("Unschedulable", "0x100"),
+            "lccp_run_deletion_timestamp_seconds": "600x100",
+        },
+        firing=(),
+        quiet=(65, 90),
     ),
     "evaluations that lag": Case(
         "LCCPEvaluationsBehind",
@@ -751,20 +829,35 @@ def test_an_alert_fires_when_it_should_and_not_otherwise(name: str, judged: dict
 
 
 @pytest.mark.parametrize(
-    ("series", "reason"),
-    [(training("QuotaExceeded", "0x40"), "QuotaExceeded"), (phase("Queued"), "Unknown")],
-    ids=["by the operator", "without it"],
+    ("alert", "series", "told"),
+    [
+        (
+            "LCCPTrainingNotStarted",
+            training("QuotaExceeded", "0x70"),
+            "a/r has not started to train for half an hour: QuotaExceeded.",
+        ),
+        (
+            "LCCPTrainingNotStarted",
+            phase("Queued"),
+            "a/r has not started to train for half an hour: Unknown.",
+        ),
+        (
+            "LCCPEvaluationNotStarted",
+            evaluating("MissingSecret", "0x70"),
+            "No evaluation of a/r has started for an hour: MissingSecret.",
+        ),
+    ],
+    ids=["by the operator", "without it", "of an evaluation"],
 )
-def test_why_a_run_has_not_started_is_told_as_it_is_now(
-    series: Mapping[str, str], reason: str, tmp_path: Path
+def test_why_nothing_has_started_is_told_as_it_is_now(
+    alert: str, series: Mapping[str, str], told: str, tmp_path: Path
 ) -> None:
-    (rule,) = [rule for rule in rules() if rule["alert"] == "LCCPTrainingNotStarted"]
-    told = f"a/r has not started to train for half an hour: {reason}."
-    alert = {
+    (rule,) = [rule for rule in rules() if rule["alert"] == alert]
+    fires = {
         "exp_labels": {**RUN, "severity": "warning"},
         "exp_annotations": {**rule["annotations"], "summary": told},
     }
-    one = {"eval_time": "35m", "alertname": rule["alert"], "exp_alerts": [alert]}
+    one = {"eval_time": "65m", "alertname": alert, "exp_alerts": [fires]}
     test = written(tmp_path, series, {"alert_rule_test": [one]})
     promtool("test", "rules", str(test))
 
