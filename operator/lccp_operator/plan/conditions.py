@@ -5,6 +5,7 @@ Messages contain no steadily changing number, so that a run at rest writes nothi
 
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import chain
 from typing import Literal
 
 from lccp.analysis.possible import obstacle
@@ -167,42 +168,39 @@ def _suspended(context: Context, goal: Goal) -> Finding:
 
 
 def _degraded(context: Context, goal: Goal) -> Finding:
-    failed = evaluations.failed(context)
+    """What is wrong, beginning with what concerns workloads that run."""
     unbegun = attempts.unbegun(context) if goal.aim is Aim.TRAIN else None
-    problems = [findings.ended(context, unbegun)] if unbegun else []
-    problems += findings.refused_evaluations(context)
-    problems += [_evaluation_problem(context, key) for key in failed]
-    problems += [failure.message for failure in failed_branches(context)]
-    problems += [
-        f"{findings.evaluation(key)}: {evaluations.REPORT_GONE.message}"
-        for key in evaluations.gone(context)
-    ]
-    problems += [*_silent_nodes(context), *attempts.silence(context)]
-    problems += [*attempts.told_of_remade(context), *attempts.hampered(context)]
-    problems += findings.unknown_fields(context)
-    problems += findings.damaged(context)
-    problems += [one.reason for one in context.judgement.excluded] if context.judgement else []
-    repeats = _repeats(context)
-    if not problems and not repeats:
+    restarts = [findings.ended(context, unbegun)] if unbegun else []
+    by_urgency = {
+        Reason.RESTARTING: restarts,
+        Reason.OBSERVATION_INCOMPLETE: [
+            *attempts.problems(context),
+            *findings.refused_evaluations(context),
+        ],
+        Reason.EVALUATION_FAILED: [
+            _evaluation_problem(context, key) for key in evaluations.failed(context)
+        ],
+    }
+    lasting, repeats = _lasting(context), _repeats(context)
+    problems = [*chain(*by_urgency.values()), *lasting, *repeats]
+    if not problems:
         return Finding("False", Reason.HEALTHY)
-    incomplete = Reason.OBSERVATION_INCOMPLETE if problems else Reason.DATA_REPEATS
-    other = Reason.EVALUATION_FAILED if failed else incomplete
-    problems += repeats
-    reason = Reason.RESTARTING if unbegun else other
+    other = Reason.OBSERVATION_INCOMPLETE if lasting else Reason.DATA_REPEATS
+    reason = next((reason for reason, found in by_urgency.items() if found), other)
     more = len(problems) - PROBLEMS_NAMED
     tail = [f"and {more} more"] if more > 0 else []
     return Finding("True", reason, "; ".join([*problems[:PROBLEMS_NAMED], *tail]))
 
 
-def _silent_nodes(context: Context) -> list[str]:
-    """The nodes that no longer report on pods of live workloads."""
-    live = (state for state in context.workloads.values() if state.live)
-    nodes = {pod.silent_node for state in live for pod in state.pods if pod.silent_node}
+def _lasting(context: Context) -> list[str]:
+    """What does not pass by itself, apart from evaluations that failed for good."""
+    gone = (findings.evaluation(key) for key in evaluations.gone(context))
     return [
-        f"node {node} does not answer, so that nobody knows whether what the run has there still "
-        "works: Kubernetes gives its pods up, by default after five minutes more, and they are "
-        "then replaced on other nodes"
-        for node in sorted(nodes)
+        *(failure.message for failure in failed_branches(context)),
+        *(f"{evaluation}: {evaluations.REPORT_GONE.message}" for evaluation in gone),
+        *findings.damaged(context),
+        *findings.unknown_fields(context),
+        *(one.reason for one in (context.judgement.excluded if context.judgement else ())),
     ]
 
 

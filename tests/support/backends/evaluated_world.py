@@ -4,9 +4,11 @@ from typing import Any
 
 from operator_world import (
     EVERY_TOKENS,
+    KEYS,
     NEVER,
     World,
     a_small_run,
+    heartbeat_of,
     started,
 )
 
@@ -40,8 +42,17 @@ def outcome(world: World, tokens: int = FIRST) -> EvaluationOutcome | None:
 def fail_once(
     world: World, code: int = ExitCode.INTERNAL, wait_seconds: float = 360, **how: bool
 ) -> None:
-    """A try fails, its workload goes, and the longest wait is over."""
+    """A try fails, its workload goes, and the longest wait is over; the trainer reports on."""
     world.reconcile()
     world.evaluate(code, **how)
     world.reconcile()
     world.pass_time(wait_seconds)
+    report(world)
+
+
+def report(world: World) -> None:
+    """The trainer, if one runs, writes its heartbeat."""
+    if world.trainer is not None:
+        attempt, worker = world.trainer
+        beat = heartbeat_of(attempt.attempt, worker.tokens, world.now)
+        world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())

@@ -8,10 +8,9 @@ from lccp_operator.plan.attempts.gangs import (
     drain_seconds_left,
     gathering_seconds_left,
     old_gang_lives,
-    told_of_remade,
 )
 from lccp_operator.plan.attempts.records import settled, steered
-from lccp_operator.plan.attempts.silence import hampered, silence, silence_seconds_left
+from lccp_operator.plan.attempts.silence import problems, silence_seconds_left
 from lccp_operator.plan.attempts.trainers import intents
 from lccp_operator.plan.attempts.waits import backoff_seconds_left, unbegun
 
@@ -19,13 +18,11 @@ __all__ = [
     "backoff_seconds_left",
     "drain_seconds_left",
     "gathering_seconds_left",
-    "hampered",
     "intents",
     "old_gang_lives",
+    "problems",
     "settled",
-    "silence",
     "silence_seconds_left",
     "steered",
-    "told_of_remade",
     "unbegun",
 ]

@@ -1,15 +1,26 @@
-"""An attempt whose pods run, but report nothing, or only what hampers them."""
+"""Attempts whose pods run, but report nothing, or only what hampers them; nodes that are silent."""
 
 from datetime import datetime
 
 from lccp.api.objects.training import Heartbeat
+from lccp_operator.plan.attempts.gangs import told_of_remade
 from lccp_operator.plan.context import Context
 
 SILENT_SECONDS = 30.0
 """Trainers write a heartbeat every two seconds, importers every ten."""
 
 
-def silence(context: Context) -> list[str]:
+def problems(context: Context) -> list[str]:
+    """What hampers running workloads, or keeps anybody from knowing about them, in sentences."""
+    return [
+        *_silent_nodes(context),
+        *_silence(context),
+        *told_of_remade(context),
+        *_hampered(context),
+    ]
+
+
+def _silence(context: Context) -> list[str]:
     """A sentence if the open attempt reports nothing, with what to check; else none."""
     since, attempt, gang = _heard_at(context), context.open_attempt, context.gang
     if since is None or attempt is None or gang is None or _seconds_left(context, since) > 0:
@@ -19,6 +30,18 @@ def silence(context: Context) -> list[str]:
         f"attempt {attempt.number} has reported nothing since {since:%Y-%m-%d %H:%M:%S} UTC, "
         "although it runs: it can't reach the store, it is frozen, or its node's clock is wrong; "
         f"see its log{log}"
+    ]
+
+
+def _silent_nodes(context: Context) -> list[str]:
+    """The nodes that no longer report on pods of live workloads."""
+    live = (state for state in context.workloads.values() if state.live)
+    nodes = {pod.silent_node for state in live for pod in state.pods if pod.silent_node}
+    return [
+        f"node {node} does not answer, so that nobody knows whether what the run has there still "
+        "works: Kubernetes gives its pods up, by default after five minutes more, and they are "
+        "then replaced on other nodes"
+        for node in sorted(nodes)
     ]
 
 
@@ -32,7 +55,7 @@ def _seconds_left(context: Context, since: datetime) -> float:
     return context.seconds_left(since, SILENT_SECONDS)
 
 
-def hampered(context: Context) -> list[str]:
+def _hampered(context: Context) -> list[str]:
     """Problems that an attempt, a branch's included, reports: a store that takes no uploads.
 
     Those of a trainer end with it; an importer's last ones are about the checkpoints that it left.

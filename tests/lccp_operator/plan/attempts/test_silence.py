@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import evaluated_world
 import pytest
 from operator_world import (
     EVERY_TOKENS,
@@ -10,6 +11,7 @@ from operator_world import (
     World,
     a_small_run,
     an_attached_run,
+    conditions,
     heartbeat_of,
     with_spec,
 )
@@ -40,6 +42,24 @@ def _after(world: World, seconds: float, state: WorkloadState) -> str:
     world.now += timedelta(seconds=seconds)
     world.reconcile(seen(world, workloads=Known({Training(1): state})))
     return message(world, ConditionType.DEGRADED)
+
+
+def test_evaluations_that_failed_before_do_not_hide_it() -> None:
+    world = evaluated_world.a_world(3, retries=0)
+    for _ in range(3):
+        evaluated_world.fail_once(world)
+    world.reconcile()
+    failed = message(world, ConditionType.DEGRADED)
+    assert failed.startswith("evaluation of checkpoint")
+    assert conditions(world.run)["Degraded"] == ("True", "EvaluationFailed")
+
+    world.pass_time(31)
+    world.reconcile()
+
+    told = message(world, ConditionType.DEGRADED)
+    assert told.startswith("attempt 1 has reported nothing since")
+    assert "evaluation of checkpoint" in told
+    assert conditions(world.run)["Degraded"] == ("True", "ObservationIncomplete")
 
 
 def test_an_attempt_that_runs_and_reports_nothing_is_named_with_its_log() -> None:
