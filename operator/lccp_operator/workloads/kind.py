@@ -53,8 +53,8 @@ class PodSet:
     """How often a failed pod is replaced; with 0, the first failure ends the workload."""
     priority_class_name: str | None = None
     """Used where `spec` has none."""
-    mounts_as_trainers: bool = False
-    """A folder that is the store is mounted as in the trainers' template."""
+    as_trainers: bool = False
+    """They reach the store as the trainers' template does: by its mounts and variables for that."""
 
     @property
     def digest(self) -> str:

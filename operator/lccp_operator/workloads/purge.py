@@ -40,7 +40,7 @@ class Purge(Workload):
             image=pinned.purger_image,
             spec=WorkloadSpec(resources=pinned.purger_resources),
             retries=3,
-            mounts_as_trainers=True,
+            as_trainers=True,
         )
 
     def done(self, facts: Facts) -> bool:

@@ -15,6 +15,8 @@ from lccp_operator.workloads.kind import PodSet
 CREDENTIALS_PATH = "/var/run/secrets/lccp.io/store"
 SCRATCH_PATH = "/scratch"
 FOLDER = "file://"
+AWS, FILE = "AWS_", "_FILE"
+"""How the names of variables begin by which pods get keys, and end if they name a file."""
 USER = ("runAsUser", "runAsGroup", "runAsNonRoot")
 """Fields of a container's security context that say as whom it reads and writes files."""
 EXTERNAL = {
@@ -55,22 +57,36 @@ def pod_template(
     given = pods.spec.pod_template
     check_pod(given.spec)
     patch: Object = {"metadata": given.metadata.document(), "spec": given.spec}
-    if pods.mounts_as_trainers and store.url.startswith(FOLDER):
-        folder = unquote(store.url.removeprefix(FOLDER))
-        patch = {"spec": _mounting(run, folder, pods.container)}
+    if pods.as_trainers:
+        patch = {"spec": _as_trainers(run, store, pods.container)}
     return strategic_merge({"metadata": {"labels": own}, "spec": spec}, patch)
 
 
-def _mounting(run: LCCPRun, folder: str, container: str) -> Object:
-    """For `container`: the volumes in which the trainers' template has `folder`, and its user."""
+def _as_trainers(run: LCCPRun, store: StoreConfig, container: str) -> Object:
+    """For `container`: all by which the run's trainers reach the store, and their user.
+
+    That is the volume in which they have its folder or, for a bucket, AWS's variables and the
+    volumes with the files that these name.
+    """
     given = run.spec.topology.pod_template.spec
     check_pod(given)
     found = (one for one in given.get("containers") or () if one["name"] in (TRAINER, IMPORTER))
     trainer: Object = next(found, {})
+    if store.url.startswith(FOLDER):
+        return _mounting(given, trainer, [unquote(store.url.removeprefix(FOLDER))], container)
+    env = [{"name": one.name, "value": one.value} for one in run.spec.topology.env]
+    env = [one for one in (*env, *(trainer.get("env") or ())) if one["name"].startswith(AWS)]
+    files = [one["value"] for one in env if one["name"].endswith(FILE) and one.get("value")]
+    patch = _mounting(given, trainer, files, container) if files else {}
+    return strategic_merge({"containers": [{"name": container, "env": env}]}, patch)
+
+
+def _mounting(given: Object, trainer: Object, paths: list[str], container: str) -> Object:
+    """For `container`: the volumes in which `trainer` has `paths`, and its user."""
     mounts = [
         mount
         for mount in trainer.get("volumeMounts") or ()
-        if PurePosixPath(folder).is_relative_to(mount["mountPath"])
+        if any(PurePosixPath(path).is_relative_to(mount["mountPath"]) for path in paths)
     ]
     names = {mount.get("name") for mount in mounts}
     volumes = [volume for volume in given.get("volumes") or () if volume["name"] in names]

@@ -142,6 +142,42 @@ def test_a_purge_mounts_the_folder_that_is_the_store_as_the_runs_pods_do(main: s
     assert "shared" not in json.dumps(elsewhere)
 
 
+@pytest.mark.parametrize("in_template", [False, True])
+def test_a_purge_gets_keys_to_a_bucket_as_the_runs_trainers_do(in_template: bool) -> None:
+    identity = [
+        {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/var/run/tokens/sts"},
+        {"name": "AWS_ENDPOINT_URL_STS", "value": "http://minio:9000"},
+    ]
+    token = {"serviceAccountToken": {"path": "sts", "audience": "minio"}}
+    volumes = [
+        {"name": "tokens", "projected": {"sources": [token]}},
+        {"name": "corpus", "emptyDir": {}},
+    ]
+    trainer = {
+        "name": "trainer",
+        "env": [{"name": "HF_TOKEN", "value": "a"}, *(identity if in_template else [])],
+        "volumeMounts": [
+            {"name": "tokens", "mountPath": "/var/run/tokens"},
+            {"name": "corpus", "mountPath": "/corpus"},
+        ],
+    }
+    given = [] if in_template else identity
+    run = a_run(
+        topology={
+            "env": [{"name": "NCCL_DEBUG", "value": "INFO"}, *given],
+            "podTemplate": {"spec": {"volumes": volumes, "containers": [trainer]}},
+        }
+    )
+
+    _, job = built(Purge(), run)
+
+    assert [one for one in container(job)["env"] if one["name"].startswith("AWS_")] == identity
+    assert not {"HF_TOKEN", "NCCL_DEBUG"} & {one["name"] for one in container(job)["env"]}
+    assert trainer["volumeMounts"][0] in container(job)["volumeMounts"]
+    assert volumes[0] in job["spec"]["template"]["spec"]["volumes"]
+    assert "corpus" not in json.dumps(job)
+
+
 def test_what_kueue_reads_of_pods_passes_through_the_template() -> None:
     wanted = {"kueue.x-k8s.io/podset-required-topology": "cloud.provider.com/rack"}
     job = gang(topology={"podTemplate": {"metadata": {"annotations": wanted}}})
