@@ -198,6 +198,7 @@ def _lasting(context: Context) -> list[str]:
     return [
         *(failure.message for failure in failed_branches(context)),
         *(f"{evaluation}: {evaluations.REPORT_GONE.message}" for evaluation in gone),
+        *evaluations.told_of_lost(context),
         *findings.damaged(context),
         *findings.unknown_fields(context),
         *(one.reason for one in (context.judgement.excluded if context.judgement else ())),

@@ -1,7 +1,7 @@
 """Evaluations: one for every complete checkpoint and suite, oldest first."""
 
 from lccp_operator.plan.evaluations.evaluators import intents
-from lccp_operator.plan.evaluations.outcomes import repeated, reports, settled
+from lccp_operator.plan.evaluations.outcomes import repeated, reports, settled, told_of_lost
 from lccp_operator.plan.evaluations.reevaluation import asked_anew, not_to_be_asked
 from lccp_operator.plan.evaluations.stages import (
     REPORT_GONE,
@@ -33,6 +33,7 @@ __all__ = [
     "settled",
     "stage",
     "stage_of_checkpoint",
+    "told_of_lost",
     "unheard",
     "wanted",
 ]

@@ -10,15 +10,15 @@ from lccp.api.objects.journal import EvaluationOutcome, Journal
 from lccp.facts.facts import EvaluationKey
 from lccp_operator.compact import CompactReport
 from lccp_operator.plan.context import Context
-from lccp_operator.plan.evaluations.reevaluation import asked_anew
-from lccp_operator.plan.evaluations.stages import REPORT_GONE, wanted
+from lccp_operator.plan.evaluations.reevaluation import asked_anew, given_up
+from lccp_operator.plan.evaluations.stages import REPORT_GONE, lost, name_of, wanted
 from lccp_operator.workloads.endings import Ending
 from lccp_operator.workloads.evaluation import Evaluation
 
 
 def settled(context: Context) -> Journal:
-    """The journal with the observed outcomes, without those of evaluations to repeat."""
-    anew = asked_anew(context)
+    """The journal with the observed outcomes, without those to repeat, or that are given up."""
+    anew = [*asked_anew(context), *given_up(context)]
     seen = {
         evaluation_key(*key): _with_exhaustion(context, outcome)
         for key in wanted(context)
@@ -114,6 +114,22 @@ def repeated(context: Context, tokens: int, suite: str) -> str:
         return f"annotate the run with {REEVALUATE}={tokens}/{suite}"
     where = f"evaluations/{tokens_key(tokens)}/{suite}/"
     return f"delete {where} from the store, then {context.apply_again}"
+
+
+def told_of_lost(context: Context) -> list[str]:
+    """A sentence about each report that is gone with its checkpoint."""
+    told = (
+        "its report was deleted from the store, and its checkpoint is gone: the verdict is made "
+        "without it; restore the report"
+    )
+    return [
+        f"evaluation of {name_of(key)}: {told}{_accepted(context, *key)}" for key in lost(context)
+    ]
+
+
+def _accepted(context: Context, tokens: int, suite: str) -> str:
+    how = f"annotate the run with {REEVALUATE}={tokens}/{suite}"
+    return "" if context.by_command else f", or, to accept that, {how}"
 
 
 def _with_exhaustion(context: Context, outcome: EvaluationOutcome) -> EvaluationOutcome:

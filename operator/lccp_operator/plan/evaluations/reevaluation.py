@@ -1,11 +1,11 @@
 """Which evaluations the run's annotation requests again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lccp.contract.quantities import TOKENS
 from lccp.facts.facts import EvaluationKey
 from lccp_operator.plan.context import Context
-from lccp_operator.plan.evaluations.stages import wanted
+from lccp_operator.plan.evaluations.stages import lost, wanted
 
 EVERYTHING = "all"
 
@@ -21,11 +21,18 @@ def asked_anew(context: Context) -> list[EvaluationKey]:
     return [key for key in wanted(context) if any(part.names(key) for part in asked)]
 
 
+def given_up(context: Context) -> list[EvaluationKey]:
+    """Lost evaluations that the run's annotation requests: they are no longer missed."""
+    asked = () if context.asked_anew is None else _parts(context.asked_anew)
+    return [key for key in lost(context) if any(part.names(key) for part in asked)]
+
+
 def not_to_be_asked(context: Context) -> list[str]:
     """Parts of the annotation that name no complete checkpoint, or no suite of it."""
     asked = () if context.asked_anew is None else _parts(context.asked_anew)
     complete = [(tokens, "") for tokens in context.facts.checkpoints]
-    known = [*complete, *wanted(context)]
+    before = replace(context, journal=context.facts.journal)
+    known = [*complete, *wanted(context), *lost(before)]
     everything = _Part(EVERYTHING, None, "")
     return [p.text for p in asked if p != everything and not any(map(p.names, known))]
 

@@ -80,6 +80,25 @@ def gone(context: Context) -> list[EvaluationKey]:
     return [key for key, one in outcomes if one is not None and one.message == REPORT_GONE.message]
 
 
+def lost(context: Context) -> list[EvaluationKey]:
+    """Evaluations that succeeded, but whose report is gone, and whose checkpoint is: oldest first.
+
+    Nothing can repeat them. Those of suites that are no longer in the spec do not matter.
+    """
+    asked = {INTRINSIC, ANNEAL, *(suite.name for suite in context.spec.evaluation.suites)}
+    succeeded = [k for k, one in context.journal.evaluations.items() if one.result == "Succeeded"]
+    parts = (key.partition("/") for key in sorted(succeeded))
+    keys = ((int(tokens), suite) for tokens, _, suite in parts if tokens.isdecimal())
+    there = context.facts.reports.keys() | context.facts.damaged_reports.keys()
+    passed = context.newest_checkpoint or 0
+    return [
+        key
+        for key in keys
+        if key[0] < passed and key[1] in asked and key not in there
+        if context.facts.evaluated(key) is None
+    ]
+
+
 def unheard(context: Context) -> Iterator[str]:
     """A sentence about each evaluator of probes that has run for a while and reported nothing."""
     for workload, state in context.evaluations.items():

@@ -3,12 +3,14 @@
 import pytest
 from evaluated_world import FIRST, SECOND, a_world, begun, fail_once
 from operator_world import (
+    KEYS,
     NEVER,
     World,
     a_small_run,
     conditions,
     saturating_at,
 )
+from training_world import message
 
 from lccp.api.conditions import ConditionType
 from lccp_operator.apply import ANSWERS_KEPT
@@ -34,6 +36,34 @@ def test_what_is_asked_anew_is_evaluated_once_more(asked: str, crash_after: int 
     assert world.journal.reevaluations == (asked,)
     assert crash_after is not None or world.reevaluate is None
     assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+
+def test_a_report_that_is_gone_with_its_checkpoint_is_missed_until_that_is_accepted() -> None:
+    world = World(a_small_run(), NEVER)
+    world.settle()
+    before = len(world.started)
+    kept = world.store.get(KEYS.report(FIRST))
+    world.store.delete(KEYS.checkpoint_manifest(FIRST))
+    world.settle()
+    assert conditions(world.run)["Degraded"] == ("False", "Healthy")
+
+    world.store.delete(KEYS.report(FIRST))
+    world.settle()
+    told = message(world, ConditionType.DEGRADED)
+    assert conditions(world.run)["Degraded"] == ("True", "ObservationIncomplete")
+    assert told.startswith(f"evaluation of checkpoint {FIRST:,}: its report was deleted")
+    assert told.endswith(f"annotate the run with lccp.io/reevaluate={FIRST}/intrinsic")
+    world.store.put(KEYS.report(FIRST), kept)
+    world.settle()
+    assert conditions(world.run)["Degraded"] == ("False", "Healthy")
+
+    world.store.delete(KEYS.report(FIRST))
+    world.reevaluate = f"{FIRST}/intrinsic"
+    world.settle()
+    assert conditions(world.run)["Degraded"] == ("False", "Healthy")
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+    assert (len(world.started), world.reevaluate) == (before, None)
+    assert not [event for event in world.events if event.reason == "Refused"]
 
 
 def test_the_same_words_ask_once_though_they_are_put_back() -> None:
