@@ -141,6 +141,7 @@ def _densest(policy: Policy, budget: int) -> int:
     """The longest sufficient distance between checkpoints, as a share of the budget; 0: none is."""
     for count in range(FEWEST_IN_A_LINE, MOST_ASKED + 1):
         every = budget // count
-        if every > policy.rounding_tokens and can_saturate([*range(every, budget, every), budget], policy):
+        due = [*range(every, budget, every), budget] if every > policy.rounding_tokens else []
+        if can_saturate(due, policy):
             return every
     return 0
