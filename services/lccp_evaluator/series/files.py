@@ -49,9 +49,9 @@ def model_files(directory: Path) -> dict[str, Path]:
 
 
 def weight_names(directory: Path) -> list[str]:
-    """Names of the weights' files, from their index if there is one."""
+    """Names of the weights' files that transformers loads: one for all, or those of an index."""
     path = directory / WEIGHTS_INDEX
-    if not path.is_file():
+    if (directory / WEIGHTS).is_file() or not path.is_file():
         return [WEIGHTS]
     names = read_object(path).get("weight_map")
     if not isinstance(names, dict) or not names:

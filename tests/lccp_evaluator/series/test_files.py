@@ -4,9 +4,20 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from tiny_checkpoints import a_checkpoint
+from transformers import AutoModelForCausalLM
 
 from lccp.contract.errors import InvalidInput
-from lccp_evaluator.series.files import ModelDigests, check_whole, digest, model_files, stamps
+from lccp_evaluator.model.execution import ExecutionPlan
+from lccp_evaluator.model.loading import load_model
+from lccp_evaluator.series.files import (
+    ModelDigests,
+    check_whole,
+    digest,
+    model_files,
+    stamps,
+    weight_names,
+)
 
 INDEX = "model.safetensors.index.json"
 
@@ -43,6 +54,22 @@ def test_only_the_model_and_its_tokenizer_make_the_digest(model: Path) -> None:
 
     save_file({"b": torch.zeros(3, 5)}, model / "model-2.safetensors")
     assert digest(model) != before
+
+
+def test_the_weights_are_those_that_transformers_loads(tmp_path: Path) -> None:
+    """A directory that two saves wrote to holds one file for all, and another save's index."""
+    directory = a_checkpoint(tmp_path / "model", model_type="llama")
+    weights = directory / "model.safetensors"
+    sharded = AutoModelForCausalLM.from_pretrained(directory)
+    torch.nn.init.zeros_(sharded.lm_head.weight)
+    sharded.save_pretrained(directory, max_shard_size="50KB")
+
+    loaded = load_model(directory, ExecutionPlan.here()).model
+    assert weight_names(directory) == [weights.name]
+    assert loaded.lm_head.weight.abs().sum() > 0
+    for shard in directory.glob("model-*.safetensors"):
+        shard.unlink()
+    check_whole(directory)
 
 
 def test_a_rewritten_file_has_another_stamp(model: Path) -> None:
