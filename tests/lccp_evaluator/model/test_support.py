@@ -18,7 +18,7 @@ from lccp_evaluator.model.support import check_attention, check_mask, own_attent
 IDS = np.arange(3, 90)
 
 
-@pytest.mark.parametrize("family", ["llama", "mistral", "gpt_oss"])
+@pytest.mark.parametrize("family", ["llama", "mistral", "gpt_oss", "afmoe"])
 def test_every_layer_is_checked(family: str) -> None:
     model = a_model(family, sliding_window=24)
 
