@@ -35,9 +35,17 @@ def choose(model: PreTrainedModel, ids: NDArray[np.integer], longest: int, watch
     """The best way for `model`, tested on the start of `ids`; prompts have up to `longest` tokens.
 
     Raises:
-        InvalidInput: heads are to be watched (`watches`), but cannot be.
+        InvalidInput: heads are to be watched (`watches`), but cannot be, or tokens see later ones.
         NotFiniteModel: there are NaN or infinite values.
     """
+    choice = _best(model, ids, longest, watches)
+    if choice.way != "Forked":
+        go(model, choice.way)
+        _check_causal(model, ids, choice.way)
+    return choice
+
+
+def _best(model: PreTrainedModel, ids: NDArray[np.integer], longest: int, watches: bool) -> Choice:
     try:
         _check(model, ids, longest)
     except NotFiniteModel:
@@ -53,7 +61,7 @@ def choose(model: PreTrainedModel, ids: NDArray[np.integer], longest: int, watch
     if kinds:
         return Choice("Whole", f"its RoPE scaling ({', '.join(kinds)}) depends on the length")
     difference = _difference(model, ids)
-    if difference > TOLERANCE_NATS.get(model.dtype, ROUGH_TOLERANCE_NATS):
+    if difference > _tolerance(model):
         return Choice("Whole", f"shared beginnings change an NLL by {difference:.2g} nats")
     return Choice("Forked")
 
@@ -80,6 +88,20 @@ def _check(model: PreTrainedModel, ids: NDArray[np.integer], longest: int) -> No
         raise finite.named(model, lambda: engine.read([passage])) from None
 
 
+def _check_causal(model: PreTrainedModel, ids: NDArray[np.integer], way: Way) -> None:
+    """Raise InvalidInput if likelihoods change with the tokens that follow."""
+    start = np.asarray(ids[:TRIAL_TOKENS])
+    half, tokens = len(start) // 2, model.config.get_text_config(decoder=True).vocab_size
+    other = np.concatenate((start[:half], (start[half:] + 1) % tokens))
+    engine = Engine(model, way, TRIAL_TOKENS, watches=False)
+    one, two = engine.read([Passage(ids, (1, half)) for ids in (start, other)])
+    if _differ(model, one.nll, two.nll) > _tolerance(model):
+        raise InvalidInput(
+            f"model type {model.config.model_type!r} cannot be evaluated: its likelihoods change "
+            "with the tokens that follow, so it is no causal language model"
+        )
+
+
 def _difference(model: PreTrainedModel, ids: NDArray[np.integer]) -> float:
     """How much the NLL of two passages changes when they share their beginning (nats)."""
     start = np.asarray(ids[:TRIAL_TOKENS])
@@ -93,6 +115,14 @@ def _difference(model: PreTrainedModel, ids: NDArray[np.integer]) -> float:
             Engine(model, "Whole", TRIAL_TOKENS, watches=False),
         )
     )
-    differences = np.abs(shared - apart)
-    exact = model.dtype in TOLERANCE_NATS
-    return float(differences.max() if exact else np.median(differences))
+    return _differ(model, shared, apart)
+
+
+def _differ(model: PreTrainedModel, one: NDArray[np.float32], two: NDArray[np.float32]) -> float:
+    """How much NLLs differ (nats), to be compared with `_tolerance`."""
+    differences = np.abs(one - two)
+    return float(differences.max() if model.dtype in TOLERANCE_NATS else np.median(differences))
+
+
+def _tolerance(model: PreTrainedModel) -> float:
+    return TOLERANCE_NATS.get(model.dtype, ROUGH_TOLERANCE_NATS)

@@ -120,6 +120,15 @@ def test_without_heads_any_causal_model_is_evaluated_by_its_own_attention(
     np.testing.assert_allclose(reading.nll, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
+@pytest.mark.parametrize("model_type", ["bert", "cpmant"])
+def test_a_model_whose_tokens_see_later_ones_is_refused(model_type, dtype):
+    model = a_model(model_type, dim_head=8, dim_ff=16).to(dtype)
+
+    with pytest.raises(InvalidInput, match=f"'{model_type}' cannot be .*no causal language model"):
+        choose(model, IDS, LONGEST, watches=False)
+
+
 def test_attention_without_its_mask_function_is_refused(monkeypatch):
     model = a_model("llama")
     monkeypatch.delitem(AttentionMaskInterface._global_mapping, capture.NAME)
