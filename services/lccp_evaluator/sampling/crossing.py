@@ -168,19 +168,20 @@ def _needle(needle: Needle, where: str, tail: str, separator: str, tokenizer: To
     beginning = f"{separator}{needle.stem}{space_between(needle.stem, needle.key)}"
     sentence = tokenizer.following(f"{beginning}{needle.key}")
     question = tokenizer.following(tail.replace("{question}", needle.question))
-    if tokenizer.unknown_id in (*sentence.ids, *question.ids):
+    key_start = sum(end <= len(beginning) for _, end in sentence.offsets)
+    is_known = tokenizer.knows(sentence) and tokenizer.knows(question)
+    if not is_known or key_start == len(sentence.ids):
         raise InvalidInput(
             f"{where}: {needle.stem!r} holds text that the model's tokenizer does not know, in "
             f"{_unknown_field(needle, tokenizer)}: use words of its vocabulary"
         )
-    key_start = sum(end <= len(beginning) for _, end in sentence.offsets)
     return _Needle(sentence.ids, key_start, question.ids)
 
 
 def _unknown_field(needle: Needle, tokenizer: Tokenizer) -> str:
     fields = {"stem": needle.stem, "key": needle.key, "question": needle.question}
     unknown = [
-        name for name, text in fields.items() if tokenizer.unknown_id in tokenizer.opening(text).ids
+        name for name, text in fields.items() if not tokenizer.knows(tokenizer.opening(text))
     ]
     return " and ".join(unknown) or "template or separator"
 

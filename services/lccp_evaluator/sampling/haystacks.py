@@ -134,7 +134,7 @@ def _haystack(
         piece = tokenizer.following(text)
         if len(piece.ids) >= tokens:
             check_known(piece.ids, tokenizer, where, "give text in words of its vocabulary")
-            return stream(text, TokenizedText(piece.ids[:tokens], piece.offsets[:tokens]))
+            return stream(TokenizedText(piece.ids[:tokens], piece.offsets[:tokens], text))
         wanted *= 2
     raise InvalidInput(f"{where}: its text holds hardly a token of this tokenizer")
 
@@ -147,8 +147,9 @@ def _endless(count: int, first: int, rng: random.Random) -> Iterator[int]:
         yield from rng.sample(range(count), count)
 
 
-def stream(text: str, piece: TokenizedText) -> Stream:
-    """The tokens of `text`, which begins a sentence."""
+def stream(piece: TokenizedText) -> Stream:
+    """The tokens of a text that begins a sentence."""
+    text = piece.text
     starts = {len(text) - len(text.lstrip())}
     starts |= {end.end() for pattern in STARTS for end in pattern.finditer(text)}
     firsts = [_first_visible(text, start) for start, _ in piece.offsets]

@@ -80,6 +80,11 @@ def _prompt(
         raise InvalidInput(f"{question.where}: {error}") from None
     before = len(tokenizer.leading)
     first, last = piece.at((len(prompt), len(prompt) + len(question.answer)))
+    if piece.left_out or first == last:
+        raise InvalidInput(
+            f"{question.where}: the model's tokenizer has no token for a part of it, not even one "
+            f"for unknown text: {REMEDY}"
+        )
     ids = np.array((*tokenizer.leading, *piece.ids), dtype=np.int32)
     return ids, (before + first, before + last)
 

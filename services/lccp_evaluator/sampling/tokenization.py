@@ -1,8 +1,10 @@
 """A checkpoint's tokenizer, as far as samples need it: pieces of a prompt, and their offsets."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,11 @@ ANCHORS = ("a", ".")
 """Texts to tokenize a prompt's piece after, so that it is not taken for the beginning."""
 
 MOST_UNKNOWN = 0.1
-"""Largest share of unknown tokens in a text."""
+"""Largest share of unknown tokens in a text, and of characters for which there is no token."""
+
+WRITTEN = "LNPS"
+"""Kinds of characters that are written: letters, numbers, punctuation, symbols."""
+SHOWN_CHARACTERS = 20
 
 SURROGATE = re.compile(r"[\ud800-\udfff]")
 """Half of a pair that stands for one character in UTF-16; alone it is no text."""
@@ -24,10 +30,11 @@ WITHOUT_SPACES = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
 
 @dataclass(frozen=True)
 class TokenizedText:
-    """Token ids of a text, and the range of characters (start, end) that each token covers."""
+    """Token ids of `text`, and the range of characters (start, end) that each token covers."""
 
     ids: tuple[int, ...]
     offsets: tuple[tuple[int, int], ...]
+    text: str
 
     def at(self, characters: tuple[int, int]) -> tuple[int, int]:
         """The tokens [first, last) that hold any of the characters [start, end)."""
@@ -35,6 +42,18 @@ class TokenizedText:
         first = int(np.searchsorted(stops, characters[0], side="right"))
         last = int(np.searchsorted(starts, characters[1], side="left"))
         return first, last
+
+    @cached_property
+    def left_out(self) -> str:
+        """Written characters that are in no token, as many as the tokenizer passed over.
+
+        It may have no token for unknown ones; offsets after such a one may then be too small.
+        """
+        changes = np.zeros(len(self.text) + 1, np.int64)
+        for edges, change in zip(self._edges, (1, -1), strict=True):
+            np.add.at(changes, edges, change)
+        bare = np.flatnonzero(np.cumsum(changes[:-1]) == 0)
+        return "".join(self.text[at] for at in bare if _is_written(self.text[at]))
 
     @cached_property
     def _edges(self) -> tuple[np.ndarray, np.ndarray]:
@@ -69,10 +88,7 @@ class Tokenizer:
                 f"{directory}: its tokenizer has no tokenizer.json, which is needed to locate "
                 "tokens in a text"
             )
-        special = self.library("a", return_special_tokens_mask=True)
-        mask = special["special_tokens_mask"]
-        count = mask.index(0) if 0 in mask else 0
-        self.leading: tuple[int, ...] = tuple(special["input_ids"][:count])
+        self.leading = self._leading()
         """The leading tokens that it puts before every text, such as BOS."""
 
     @property
@@ -85,11 +101,31 @@ class Tokenizer:
         unknown: int | None = self.library.unk_token_id
         return unknown
 
+    def _leading(self) -> tuple[int, ...]:
+        special = set(self.library.all_special_ids)
+        own = (one for one in range(self.vocabulary) if one not in special)
+        for text in chain(ANCHORS, (self.library.decode([one]) for one in own)):
+            found = self.library(text, return_special_tokens_mask=True)
+            mask = found["special_tokens_mask"]
+            if 0 in mask:
+                return tuple(found["input_ids"][: mask.index(0)])
+        return ()
+
     def opening(self, text: str) -> TokenizedText:
         """`text` as the beginning of a prompt, without special tokens.
 
         A part of `text` that is spelled like one ("</s>") is ordinary text.
+
+        Raises:
+            InvalidInput: it is no text, or has too many characters for which there is no token.
         """
+        return _checked(self._tokenized(text))
+
+    def knows(self, piece: TokenizedText) -> bool:
+        """Whether there is a token for everything in `piece`."""
+        return self.unknown_id not in piece.ids and not piece.left_out
+
+    def _tokenized(self, text: str) -> TokenizedText:
         if SURROGATE.search(text):
             raise InvalidInput(
                 "the text contains half of a surrogate pair, which no tokenizer accepts: write it "
@@ -102,18 +138,18 @@ class Tokenizer:
             split_special_tokens=True,
         )
         return TokenizedText(
-            tuple(encoding["input_ids"]), tuple(map(tuple, encoding["offset_mapping"]))
+            tuple(encoding["input_ids"]), tuple(map(tuple, encoding["offset_mapping"])), text
         )
 
     def following(self, text: str) -> TokenizedText:
-        """`text`, tokenized as inside a prompt, after other text."""
+        """`text`, tokenized as inside a prompt, after other text. Raises as `opening` does."""
         for anchor in ANCHORS:
-            whole = self.opening(anchor + text)
+            whole = self._tokenized(anchor + text)
             edge = len(anchor)
             count = sum(end <= edge for _, end in whole.offsets)
             if all(start >= edge for start, _ in whole.offsets[count:]):
                 offsets = tuple((start - edge, end - edge) for start, end in whole.offsets[count:])
-                return TokenizedText(whole.ids[count:], offsets)
+                return _checked(TokenizedText(whole.ids[count:], offsets, text))
         return self.opening(text)
 
     def text(self, ids: list[int]) -> str:
@@ -134,6 +170,22 @@ def check_known(ids: tuple[int, ...], tokenizer: Tokenizer, where: str, remedy: 
             f"{where}: {100 * unknown / len(ids):.0f} % of its tokens are unknown to the model's "
             f"tokenizer: {remedy}"
         )
+
+
+def _checked(piece: TokenizedText) -> TokenizedText:
+    """`piece`. Raises InvalidInput if too many of its characters are in no token."""
+    written = sum(map(_is_written, piece.text)) if piece.left_out else 0
+    if len(piece.left_out) > MOST_UNKNOWN * written:
+        raise InvalidInput(
+            f"the model's tokenizer leaves out {100 * len(piece.left_out) / written:.0f} % of the "
+            f"characters of {piece.text.strip()[:SHOWN_CHARACTERS]!r}, and has no token for "
+            "unknown ones: use text in its characters"
+        )
+    return piece
+
+
+def _is_written(character: str) -> bool:
+    return unicodedata.category(character)[0] in WRITTEN
 
 
 def _first_line(error: Exception) -> str:

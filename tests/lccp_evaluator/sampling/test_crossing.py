@@ -5,6 +5,9 @@ import numpy as np
 import pytest
 from sampled import frozen as frozen_samples
 from tiny_checkpoints import KINDS, a_tokenizer
+from tokenizers import Tokenizer as Library
+from tokenizers import normalizers
+from transformers import PreTrainedTokenizerFast
 
 from lccp.contract.errors import InvalidInput
 from lccp.probes.niah import NiahSettings, resolved
@@ -165,6 +168,19 @@ def test_a_needle_with_unknown_tokens_is_refused(tmp_path):
     needles = [NEEDLE, NEEDLE | {"key": "the zyzzyva."}]
 
     with pytest.raises(InvalidInput, match=r"needles\[1\]: .* does not know, in key: use"):
+        frozen_samples("niah", settings(needles=needles), Tokenizer(tmp_path))
+
+
+def test_a_needle_whose_key_has_no_token_is_refused(tmp_path):
+    """Every model would say such a key."""
+    library = Library.from_str(a_tokenizer("words").backend_tokenizer.to_str())
+    passed_over = normalizers.Replace("\u200b", "")
+    library.normalizer = normalizers.Sequence([normalizers.Lowercase(), passed_over])
+    whole = PreTrainedTokenizerFast(tokenizer_object=library, unk_token="<unk>")
+    whole.save_pretrained(tmp_path)
+    needles = [NEEDLE, NEEDLE | {"key": "\u200b"}]
+
+    with pytest.raises(InvalidInput, match=r"needles\[1\]: .* does not know"):
         frozen_samples("niah", settings(needles=needles), Tokenizer(tmp_path))
 
 

@@ -57,7 +57,7 @@ def test_haystacks_differ_at_every_length_and_are_the_same_for_the_same_seed(tok
 def test_a_stream_knows_where_sentences_and_words_begin(tokenizer):
     text = '\n\nThe Work. "You" (or "Your") may. Each Work?'
     piece = tokenizer.following(text)
-    stream = haystacks.stream(text, piece)
+    stream = haystacks.stream(piece)
 
     sentences = [spelled(tokenizer, stream.ids[i:]) for i in np.flatnonzero(stream.begins_sentence)]
     words = [spelled(tokenizer, stream.ids[i:]) for i in np.flatnonzero(stream.begins_word)]
@@ -123,7 +123,7 @@ def test_chinese_is_cut_into_sentences_without_white_space_and_code_keeps_its_li
 
 def test_what_is_spelled_like_a_special_token_is_text(tokenizer):
     text = "One. </s> Two. <s> Three. " * 5
-    stream = haystacks.stream(text, tokenizer.following(text))
+    stream = haystacks.stream(tokenizer.following(text))
 
     assert not {1, 2} & set(stream.ids.tolist())
 

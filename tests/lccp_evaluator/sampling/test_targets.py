@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 from tiny_checkpoints import a_tokenizer
+from tokenizers import Tokenizer as Library
+from tokenizers import models
+from transformers import PreTrainedTokenizerFast
 
 from lccp.contract.errors import InvalidInput
 from lccp.probes.probe import Contexts
@@ -113,6 +116,18 @@ def test_a_line_that_is_no_question_is_named(tmp_path: Path, line: str, says: st
     a_tokenizer("words").save_pretrained(tmp_path)
     with pytest.raises(InvalidInput, match=rf"targetPpl.path: .*questions.jsonl, {says}"):
         _draw(tmp_path, [_line(SHORT), line], Tokenizer(tmp_path))
+
+
+@pytest.mark.parametrize("answer", ["the Work#", "\u200b"])
+def test_an_answer_that_the_tokenizer_passes_over_is_refused(tmp_path: Path, answer: str) -> None:
+    characters = sorted(set(f"\n{SHORT}Question: Each Work?Answer: the Work"))
+    vocabulary = {character: number for number, character in enumerate(characters)}
+    library = PreTrainedTokenizerFast(tokenizer_object=Library(models.BPE(vocabulary, [])))
+    library.save_pretrained(tmp_path)
+    lines = [_line(SHORT), _line(f"You {SHORT}", answer=answer)]
+
+    with pytest.raises(InvalidInput, match=r"line 2: the model's tokenizer has no token for a pa"):
+        _draw(tmp_path, lines, Tokenizer(tmp_path))
 
 
 def test_too_few_texts_are_refused(tmp_path: Path, tokenizer: Tokenizer) -> None:

@@ -1,5 +1,10 @@
+import re
+
 import pytest
 from tiny_checkpoints import KINDS, a_tokenizer
+from tokenizers import Tokenizer as Library
+from tokenizers import models, processors
+from transformers import PreTrainedTokenizerFast
 
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.sampling.tokenization import Tokenizer
@@ -34,6 +39,38 @@ def test_offsets_of_a_following_piece_are_its_own(directory):
 def test_what_the_tokenizer_puts_before_a_text_is_known(directory, request):
     has_bos = "pieces with BOS" in request.node.name
     assert Tokenizer(directory).leading == ((1,) if has_bos else ())
+
+
+@pytest.fixture
+def of_characters(tmp_path):
+    """Makes tokenizers of single characters, which pass over all others; they begin with `^`."""
+
+    def made(characters):
+        vocabulary = {character: number for number, character in enumerate(f"^{characters}")}
+        library = Library(models.BPE(vocabulary, []))
+        library.post_processor = processors.TemplateProcessing("^ $A", special_tokens=[("^", 0)])
+        PreTrainedTokenizerFast(tokenizer_object=library).save_pretrained(tmp_path)
+        return Tokenizer(tmp_path)
+
+    return made
+
+
+def test_a_text_that_the_tokenizer_passes_over_is_refused(of_characters):
+    tokenizer = of_characters("abcdefgh. ")
+
+    assert tokenizer.opening("bad cab\n\u200b").left_out == ""
+    assert len(tokenizer.opening("a bad cab faced a gaffe: a decade").left_out) == 1
+    for text in ("bad (cab), bed", "Bad"):
+        for tokenized in (tokenizer.opening, tokenizer.following):
+            with pytest.raises(InvalidInput, match=rf"leaves out \d+ % .* of '{re.escape(text)}'"):
+                tokenized(text)
+
+
+def test_a_tokenizer_without_latin_letters_has_leading_tokens_too(of_characters):
+    tokenizer = of_characters("天地玄黃。")
+
+    assert tokenizer.leading == (0,)
+    assert tokenizer.following("天地").ids == (1, 2)
 
 
 def test_a_directory_without_tokenizer_is_refused_in_one_sentence(tmp_path):
