@@ -8,6 +8,7 @@ a program starts.
 """
 
 import os
+import signal
 import sys
 from collections.abc import Mapping
 
@@ -28,14 +29,17 @@ def tuned(environ: Mapping[str, str]) -> dict[str, str]:
 def begin() -> None:
     """Start this program anew with the settings (Linux): to be called before anything else.
 
-    What it starts itself does not inherit them.
+    What it starts itself does not inherit them. A Ctrl-C while it starts anew interrupts this call
+    in the new program, not an import before it.
     """
     before = os.environ.pop(BEFORE, None)
     if before is not None:
         os.environ[VARIABLE] = before
         if not before:
             del os.environ[VARIABLE]
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     elif sys.platform == "linux":
         os.environ[BEFORE] = os.environ.get(VARIABLE, "")
         os.environ.update(tuned(os.environ))
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

@@ -22,6 +22,16 @@ started = open("/proc/self/environ").read()
 heap.begin()
 print("tcache_count=0" in started, os.environ.get(heap.VARIABLE), sys.argv[1:], sys.flags.isolated)
 """
+INTERRUPTED = """
+import os, signal
+from lccp_evaluator.starting import heap
+if heap.BEFORE in os.environ:
+    os.kill(os.getpid(), signal.SIGINT)
+try:
+    heap.begin()
+except KeyboardInterrupt:
+    print("interrupted", signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+"""
 PASSES = """
 import resource
 from lccp_evaluator.starting import heap
@@ -57,6 +67,11 @@ def test_it_starts_anew_as_it_was_called_and_hands_its_environment_on_unchanged(
     told = environ if given is None else environ | {"GLIBC_TUNABLES": given}
 
     assert run(CODE, told, "-I") == f"True {given} ['a b', ''] 1"
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_it_starts_anew_interrupts_the_call() -> None:
+    assert run(INTERRUPTED, os.environ) == "interrupted set()"
 
 
 @pytest.mark.slow
