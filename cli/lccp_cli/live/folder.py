@@ -1,5 +1,6 @@
 """A watched folder on the terminal: a live panel, or a line per change without a terminal."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.verdict import Verdict
 from lccp.report.text import duration_text, tokens_text
 from lccp_cli.output.console import checkpoint_line, checkpoint_table
+from lccp_cli.progress import LINE_SECONDS
 from lccp_evaluator.series.view import Show, Unmeasured, View
 
 Judge = Callable[[tuple[EvaluationReport, ...]], Verdict]
@@ -52,13 +54,24 @@ class Judged:
 
 
 class PlainFolderView:
-    """A line for each new report, and when the state of a checkpoint without one changes."""
+    """A line for each new report, and when the state of a checkpoint without one changes.
 
-    def __init__(self, console: Console, heading: str, judge: Judge) -> None:
-        self._console = console
+    While one is evaluated, a line with its progress every 15 s.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        heading: str,
+        judge: Judge,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._console, self._clock = console, clock
         self._judged = Judged(judge)
         self._told: set[object] = set()
         self._heading = heading
+        self._progressed = -math.inf
+        """When progress was last told."""
 
     def __call__(self, view: View) -> None:
         self._tell(self._heading, self._heading)
@@ -71,7 +84,15 @@ class PlainFolderView:
             told = checkpoint.tokens, digests.get(checkpoint.tokens)
             self._tell(told, checkpoint_line(checkpoint, verdict))
         for one in view.unmeasured:
-            self._tell((one.path, one.state), f"{one.path.name}: {one.note}")
+            if one.state == "Evaluating":
+                self._progress(one)
+            else:
+                self._tell((one.path, one.state), f"{one.path.name}: {one.note}")
+
+    def _progress(self, one: Unmeasured) -> None:
+        if self._clock() - self._progressed >= LINE_SECONDS:
+            self._progressed = self._clock()
+            self._console.print(f"{one.path.name}: {one.note}")
 
     def _tell(self, what: object, line: str) -> None:
         if what not in self._told:

@@ -68,3 +68,16 @@ def test_without_a_terminal_each_change_is_told_once() -> None:
         "checkpoint 2 K",
     ]
     assert judged == [1, 2]
+
+
+def test_without_a_terminal_progress_is_told_every_15_seconds() -> None:
+    output, now = io.StringIO(), 0.0
+    view = PlainFolderView(Console(file=output, width=200), "watching", verdict_over, lambda: now)
+    waiting = a_view(0, "waiting for evaluation")
+    for samples in range(8):
+        note = f"evaluating: {samples} of 8 samples"
+        view(waiting.with_state(Path("step-0"), "Evaluating", note))
+        now += 5
+    assert output.getvalue().splitlines()[1:] == [
+        f"step-0: evaluating: {samples} of 8 samples" for samples in (0, 3, 6)
+    ]
