@@ -165,6 +165,11 @@ def _told(where: Path, what: str) -> Iterator[None]:
 
 def _short(error: Exception) -> str:
     """The first line of its message, with the next if the first ends in a colon."""
+    if "trust_remote_code" in str(error):
+        return (
+            "it comes with Python code, which must be allowed to run (--trust-remote-code, in a "
+            "run model.trustRemoteCode)"
+        )
     first, _, rest = str(error).strip().partition("\n")
     more = f" {rest.strip().split(chr(10))[0]}" if first.endswith(":") and rest.strip() else ""
     return f"{first}{more}".rstrip(".") or type(error).__name__

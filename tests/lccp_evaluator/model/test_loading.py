@@ -117,3 +117,12 @@ def test_weights_that_do_not_fit_are_a_lack_of_memory_not_a_wrong_model(
     monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", full)
     with pytest.raises(torch.OutOfMemoryError):
         load_model(directory, PLAN)
+
+
+def test_a_model_with_code_of_its_own_says_how_to_allow_it(tmp_path: Path) -> None:
+    told = {"model_type": "own", "auto_map": {"AutoConfig": "own.Config"}}
+    (tmp_path / "config.json").write_text(json.dumps(told))
+    (tmp_path / "own.py").write_text("raise SystemExit")
+
+    with pytest.raises(InvalidInput, match=r"Python code.*--trust-remote-code"):
+        read_config(tmp_path)
