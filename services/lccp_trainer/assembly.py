@@ -126,7 +126,7 @@ def _loop(connections: Connections, parts: Parts) -> Loop:
         stream=task.stream,
         stepper=Stepper(parts.engine, training, shape, parts.groups, parts.device),
         saver=parts.saver,
-        rewind=Rewind(parts.resume, parts.saver.uploader, parts.shared),
+        rewind=Rewind(parts.resume, parts.saver, parts.shared),
         requests=connections.requests,
         watchdog=connections.watchdog,
         clock=connections.clock,

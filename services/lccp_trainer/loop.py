@@ -117,7 +117,8 @@ class Loop:
         if self.training.on_spike != "Rewind" or self._rewinds == MOST_REWINDS:
             return None
         self._rewinds += 1
-        state = self.rewind()
+        with self.watchdog.paused():
+            state = self.rewind()
         if state is not None:
             self._guard = Guard.of(state.typical)
         return state

@@ -97,6 +97,7 @@ class Trained:
         steps: Sequence[Step],
         every: int = 40,
         state: Point | None = None,
+        rewind: Callable[[], Point | None] | None = None,
         watchdog: Watchdog | None = None,
         measure: Callable[[], object] = lambda: None,
         **training: Any,
@@ -111,7 +112,7 @@ class Trained:
             stream=cast(Any, Data()),
             stepper=cast(Any, Steps(steps)),
             saver=cast(Any, self.saved),
-            rewind=lambda: state,
+            rewind=rewind or (lambda: state),
             requests=Requests(),
             watchdog=watchdog,
             clock=WallClock(0.0),
@@ -178,6 +179,19 @@ def test_a_hang_while_the_loss_on_held_out_documents_is_measured_is_found(tmp_pa
     Trained(tmp_path, [], watchdog=watchdog, measure=lambda: waited.append(found.wait(10)))
 
     assert waited == [True] * 3
+
+
+@pytest.mark.slow
+def test_a_rewind_that_waits_for_uploads_is_no_hang(tmp_path: Path) -> None:
+    found = threading.Event()
+    watchdog = Watchdog(0.2, tmp_path / "hang", found.set, linger_seconds=0)
+
+    def rewind() -> None:
+        found.wait(1)
+
+    Trained(tmp_path, SPIKE, watchdog=watchdog, rewind=rewind, onSpike="Rewind")
+
+    assert not found.is_set()
 
 
 def test_a_spike_is_recorded_and_nothing_else_unless_it_is_asked_for(tmp_path: Path) -> None:

@@ -2,11 +2,12 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
+from itertools import count
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
@@ -67,6 +68,8 @@ class Publisher:
     """Tokens of states that are kept for ever: branches begin with them."""
     tell: Callable[[str | None], None] = lambda problem: None
     """Called with what the store can't do now, and with None once it can."""
+    _numbers: Iterator[int] = field(default_factory=count)
+    """Of the states that this attempt publishes: after a rewind, two can be of the same tokens."""
 
     def checkpoint(self, directory: Path, counts: TrainedCounts) -> None:
         """Publish the Hugging Face directory that rank 0 wrote."""
@@ -79,7 +82,6 @@ class Publisher:
         self,
         directory: Path,
         counts: TrainedCounts,
-        replace: bool,
         before_completion: Callable[[], None] | None = None,
     ) -> tuple[int, ...]:
         """Publish this rank's part of a state; rank 0 completes it when all parts have arrived.
@@ -87,20 +89,26 @@ class Publisher:
         Returns the complete states by tokens, ascending; on other ranks none.
 
         Args:
-            replace: a state of these tokens exists, but was found damaged.
             before_completion: called on rank 0 before the state exists.
         """
         prefix = self.keys.state(counts.tokens, self.writer)
-        files = self._gather(counts.tokens, self._upload(directory, prefix))
+        files = self._gather(next(self._numbers), self._upload(directory, prefix))
         if self.rank != 0:
             return ()
         key = self.keys.state_manifest(counts.tokens)
         if before_completion:
             self._patiently(before_completion)
-        if replace:
-            self._patiently(lambda: self.store.delete(key))
         self._complete(key, self._manifest("State", counts, files))
         return self._patiently(self._prune)
+
+    def withdraw(self, states: Iterable[int]) -> None:
+        """Delete the manifests of damaged states, by tokens; does nothing on other ranks than 0.
+
+        As complete ones they would count among the newest, for which intact ones are deleted.
+        """
+        for tokens in sorted(states) if self.rank == 0 else ():
+            key = self.keys.state_manifest(tokens)
+            self._patiently(partial(self.store.delete, key))
 
     def _patiently(self, call: Callable[[], Result]) -> Result:
         return patiently(call, tell=self.tell)
@@ -108,13 +116,13 @@ class Publisher:
     def _upload(self, directory: Path, prefix: str) -> dict[str, FileRecord]:
         return self._patiently(lambda: upload_directory(self.store, directory, prefix))
 
-    def _gather(self, tokens: int, own: dict[str, FileRecord]) -> dict[str, FileRecord]:
-        """Rank 0: the files that all ranks uploaded."""
+    def _gather(self, number: int, own: dict[str, FileRecord]) -> dict[str, FileRecord]:
+        """Rank 0: the files that all ranks uploaded for their state of this number."""
         if self.rank != 0:
             records = {name: record.document() for name, record in own.items()}
-            self.rendezvous.set(f"state/{tokens}/{self.rank}", json.dumps(records))
+            self.rendezvous.set(f"state/{number}/{self.rank}", json.dumps(records))
             return own
-        names = [f"state/{tokens}/{rank}" for rank in range(1, self.world)]
+        names = [f"state/{number}/{rank}" for rank in range(1, self.world)]
         if names:
             self.rendezvous.wait(names, timedelta(seconds=PATIENCE_SECONDS))
         for name in names:

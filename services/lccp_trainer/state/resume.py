@@ -21,7 +21,8 @@ from lccp_trainer.state import progress
 from lccp_trainer.state.files import Damaged, Part, StateFiles, file_name
 from lccp_trainer.state.progress import Point, StateProgress
 from lccp_trainer.state.publish import complete_tokens
-from lccp_trainer.state.uploads import Uploader
+from lccp_trainer.state.saving import Saver
+from lccp_trainer.state.uploads import patiently
 
 logger = logging.getLogger(__name__)
 
@@ -113,20 +114,23 @@ class Rewind:
     """Rewinds to the newest complete state in mid-attempt. Called on every rank alike."""
 
     resume: Resume
-    uploader: Uploader
+    saver: Saver
     shared: Shared
     _count: int = 0
 
     def __call__(self) -> Point | None:
         """The engine's new point; None, and nothing changed, if no state verifies."""
         self._count += 1
-        self.uploader.wait()
-        resume = self.resume
-        states = self.shared(
-            f"rewind/{self._count}", lambda: complete_tokens(resume.store, resume.keys.states)
-        )
-        found, _ = resume.newest(states)
-        return found.point if found else None
+        self.saver.uploader.wait()
+        found, damaged = self.resume.newest(self.shared(f"rewind/{self._count}", self._states))
+        if found is None:
+            return None
+        self.saver.withdraw(damaged)
+        return found.point
+
+    def _states(self) -> list[int]:
+        store, below = self.resume.store, self.resume.keys.states
+        return patiently(lambda: complete_tokens(store, below))
 
 
 def _buffers(piece: ParameterPiece) -> list[Part]:

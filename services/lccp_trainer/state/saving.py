@@ -101,8 +101,6 @@ class Saver:
     states: set[int]
     last_state: int | None = None
     """From these tokens on no state is saved: nothing resumes from there."""
-    damaged: set[int] = field(default_factory=set)
-    """States, by tokens, that were found damaged: they are replaced."""
     measure: Callable[[int], HeldOutLoss] | None = None
     """Measures the loss on held-out documents at these trained tokens; None: there are none."""
     _snapshot: Snapshot = field(default_factory=Snapshot)
@@ -133,6 +131,11 @@ class Saver:
         if not ended and point.tokens not in self.states:
             self.states.add(point.tokens)
             self._stall(lambda: self._state(point, with_checkpoint))
+
+    def withdraw(self, damaged: set[int]) -> None:
+        """Let states that were found damaged, by tokens, not count any more: they are made anew."""
+        self.states -= damaged
+        self.publisher.withdraw(damaged)
 
     def _stall(self, save: Callable[[], None]) -> None:
         begun = time.monotonic()
@@ -177,7 +180,7 @@ class Saver:
             (directory / progress.FILE).write_bytes(progress_file)
         # The history must reach this state: an attempt that resumes cuts the history there.
         flush = self.reporter.flush if self.reporter else None
-        states = self.publisher.state(directory, counts, counts.tokens in self.damaged, flush)
+        states = self.publisher.state(directory, counts, flush)
         shutil.rmtree(directory)
         self.clock.state_complete(counts.tokens)
         if self.reporter:

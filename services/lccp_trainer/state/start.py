@@ -57,12 +57,12 @@ class Start:
         """Resume from the newest state that verifies; None if there is none."""
         saver, task = self.saver, self.task
         found, damaged = self.resume.newest(saver.states)
-        saver.damaged |= damaged
-        saver.states -= damaged
+        if found is None:
+            self._check_nothing_is_lost(saver.checkpoints)
+        saver.withdraw(damaged)
         if self.reporter:
             self.reporter.update(checkpoints=sorted(saver.checkpoints), states=sorted(saver.states))
         if found is None:
-            self._check_nothing_is_lost(saver.checkpoints)
             return None
         check_budget(task.spec.trained, found.point.tokens, found.told.budget)
         point = self._reached(found)

@@ -56,11 +56,11 @@ def a_directory(folder: Path, name: str, text: str) -> Path:
     return folder
 
 
-def publish_state(ranks: list[Publisher], tokens: int, folder: Path, replace: bool = False) -> None:
+def publish_state(ranks: list[Publisher], tokens: int, folder: Path) -> None:
     for publisher in reversed(ranks):
         name = f"rank-{publisher.rank}"
         part = a_directory(folder / f"{tokens}-{publisher.writer}-{name}", name, f"{tokens}{name}")
-        publisher.state(part, counts(tokens), replace)
+        publisher.state(part, counts(tokens))
 
 
 def test_a_state_holds_the_files_of_all_ranks(store: FileStore, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_state_of_which_a_part_is_missing_does_not_exist(
     store: FileStore, tmp_path: Path
 ) -> None:
     ranks = publishers(store)
-    ranks[1].state(a_directory(tmp_path / "part", "rank-1", "x"), counts(30), replace=False)
+    ranks[1].state(a_directory(tmp_path / "part", "rank-1", "x"), counts(30))
     assert store.list(KEYS.states)
     assert complete_tokens(store, KEYS.states) == []
 
@@ -100,7 +100,7 @@ def test_only_the_newest_states_are_kept_and_nothing_older(
     store: FileStore, tmp_path: Path
 ) -> None:
     ranks = publishers(store)
-    ranks[1].state(a_directory(tmp_path / "part", "rank-1", "x"), counts(5), replace=False)
+    ranks[1].state(a_directory(tmp_path / "part", "rank-1", "x"), counts(5))
     for tokens in (10, 20, 30, 40):
         publish_state(ranks, tokens, tmp_path)
     assert complete_tokens(store, KEYS.states) == [30, 40]
@@ -132,21 +132,46 @@ def test_an_upload_that_is_over_says_that_nothing_hampers_it(
     assert set(told) == {None}
 
 
-def test_a_damaged_state_is_replaced(store: FileStore, tmp_path: Path) -> None:
+def test_a_damaged_state_is_withdrawn_and_replaced(store: FileStore, tmp_path: Path) -> None:
     publish_state(publishers(store), 30, tmp_path)
-    publish_state(publishers(store, "a2-00000000"), 30, tmp_path, replace=True)
+    ranks = publishers(store, "a2-00000000")
+    ranks[1].withdraw({30})
+    assert complete_tokens(store, KEYS.states) == [30]
+    ranks[0].withdraw({30})
+    assert complete_tokens(store, KEYS.states) == []
+    publish_state(ranks, 30, tmp_path)
     assert read(store, KEYS.state_manifest(30), Manifest).writer == "a2-00000000"
+
+
+def test_a_damaged_state_costs_no_intact_one_its_place(store: FileStore, tmp_path: Path) -> None:
+    for tokens in (10, 30):
+        publish_state(publishers(store), tokens, tmp_path)
+    ranks = publishers(store, "a2-00000000", keep=1)
+    ranks[0].withdraw({30})
+    publish_state(ranks, 20, tmp_path)
+    assert complete_tokens(store, KEYS.states) == [20]
+
+
+def test_a_state_that_an_attempt_makes_again_waits_for_the_new_parts(
+    store: FileStore, tmp_path: Path
+) -> None:
+    ranks = publishers(store)
+    publish_state(ranks, 30, tmp_path)
+    ranks[0].withdraw({30})
+    with pytest.raises(AssertionError):
+        ranks[0].state(a_directory(tmp_path / "again", "rank-0", "x"), counts(30))
+    assert complete_tokens(store, KEYS.states) == []
 
 
 def test_the_history_is_flushed_before_a_state_exists(store: FileStore, tmp_path: Path) -> None:
     first, second = publishers(store)
-    second.state(a_directory(tmp_path / "b", "rank-1", "x"), counts(30), replace=False)
+    second.state(a_directory(tmp_path / "b", "rank-1", "x"), counts(30))
     seen: list[list[int]] = []
 
     def flush() -> None:
         seen.append(complete_tokens(store, KEYS.states))
 
     part = a_directory(tmp_path / "a", "rank-0", "x")
-    first.state(part, counts(30), replace=False, before_completion=flush)
+    first.state(part, counts(30), before_completion=flush)
     assert seen == [[]]
     assert complete_tokens(store, KEYS.states) == [30]

@@ -16,7 +16,10 @@ from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
 from lccp_trainer.parallel.fragments import held, optimizer_steps
 from lccp_trainer.parallel.process_group import Shared
+from lccp_trainer.state.progress import Point
+from lccp_trainer.state.publish import complete_tokens
 from lccp_trainer.state.resume import Resume, Resumed, Rewind
+from lccp_trainer.state.saving import Saver
 
 STATES = (100, 200)
 
@@ -137,9 +140,48 @@ def test_every_rewind_asks_anew_which_states_are_complete(tmp_path: Path) -> Non
     resume = Resuming(FileStore(tmp_path), RunKeys("default", "tiny"))
     waited: list[bool] = []
     uploader = SimpleNamespace(wait=lambda: waited.append(True))
-    rewind = Rewind(resume, uploader, Shared(0, Facts()))  # type: ignore[arg-type]
+    saver = SimpleNamespace(uploader=uploader, withdraw=lambda damaged: None)
+    rewind = Rewind(resume, saver, Shared(0, Facts()))  # type: ignore[arg-type]
 
     assert rewind() is None
     resume.store.put(f"{resume.keys.states}{4096:015d}/manifest.json", b"{}")
     assert rewind() == 4096
     assert (resume.asked, waited) == ([[], [4096]], [True, True])
+
+
+def damaged(store: FileStore, tokens: int) -> None:
+    (key,) = [i.key for i in store.list(KEYS.states) if f"{tokens}/a" in i.key and "rank" in i.key]
+    store.put(key, flipped(store.get(key)))
+
+
+def rewound(store: FileStore, folder: Path) -> tuple[Saver, Point | None]:
+    """The saver after a rewind among the states of `store`, and its point."""
+    engine = PlainEngine(Bigrams())
+    saver = a_saver(engine, store, folder, states={*STATES})
+    with alone():
+        resume = Resume(store, KEYS, engine, 0, torch.device("cpu"))
+        return saver, Rewind(resume, saver, Shared(0, Facts()))()
+
+
+def test_a_rewind_over_a_damaged_state_makes_it_anew(store: FileStore, tmp_path: Path) -> None:
+    damaged(store, 200)
+    saver, point = rewound(store, tmp_path)
+    assert (point, saver.states) == (a_point(100), {100})
+    assert complete_tokens(store, KEYS.states) == [100]
+
+    with alone():
+        saver.state(a_point(200), with_checkpoint=False)
+        saver.uploader.finish()
+    _, found, passed_over = resumed(store)
+    assert found is not None
+    assert (found.point, passed_over) == (a_point(200), set())
+
+
+def test_a_rewind_that_finds_no_intact_state_leaves_them_all(
+    store: FileStore, tmp_path: Path
+) -> None:
+    for tokens in STATES:
+        damaged(store, tokens)
+    saver, point = rewound(store, tmp_path)
+    assert (point, saver.states) == (None, {*STATES})
+    assert complete_tokens(store, KEYS.states) == [*STATES]

@@ -90,7 +90,8 @@ def test_a_state_that_is_there_stays(store: FileStore, tmp_path: Path) -> None:
 
 def test_a_state_that_was_found_damaged_is_replaced(store: FileStore, tmp_path: Path) -> None:
     store.put(KEYS.state_manifest(100), b"damaged")
-    saver = a_saver(PlainEngine(Bigrams()), store, tmp_path, damaged={100})
+    saver = a_saver(PlainEngine(Bigrams()), store, tmp_path, states={100})
+    saver.withdraw({100})
 
     saved(saver, 100)
 

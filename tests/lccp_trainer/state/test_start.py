@@ -19,6 +19,7 @@ from lccp.cost.scratch import scratch_bytes
 from lccp.store.file import FileStore
 from lccp.store.keys import TrainingKeys
 from lccp_trainer.state.progress import Point, StateProgress
+from lccp_trainer.state.publish import complete_tokens
 from lccp_trainer.state.resume import Resume, Resumed
 from lccp_trainer.state.start import Start, check_room
 
@@ -59,6 +60,7 @@ def start(
         }
     )
     task: Any = SimpleNamespace(spec=spec, extendable=extendable, stream=stream)
+    folder.mkdir(exist_ok=True)
     saver = a_saver(None, FileStore(folder / "store"), folder)
     saver.checkpoints, saver.states = set(checkpoints), set(states)
     return Start(task, saver, States(saver.publisher.store, keys, there or {}, 0, None), None)
@@ -72,6 +74,29 @@ def test_checkpoints_without_any_state_are_no_reason_to_begin_anew_unasked(tmp_p
     assert start(tmp_path, {0, 200}, lost_state="Restart")().tokens == 0
     assert start(tmp_path, {0})().tokens == 0
     assert start(tmp_path, {0, 200}, extendable=False)().tokens == 0
+
+
+def with_manifests(first: Start, *tokens: int) -> list[int]:
+    """Begins where states of these tokens have manifests; tokens of those that have one then."""
+    store = first.saver.publisher.store
+    for number in tokens:
+        store.put(KEYS.state_manifest(number), b"{}")
+    first()
+    return complete_tokens(store, KEYS.states)
+
+
+def test_damaged_states_do_not_count_as_the_newest_ones_that_are_kept(tmp_path: Path) -> None:
+    passed_over = start(tmp_path / "a", {100}, {100, 300}, there={KEYS: {100}})
+    assert with_manifests(passed_over, 100, 300) == [100]
+    anew = start(tmp_path / "b", {200}, {100, 300}, lost_state="Restart")
+    assert with_manifests(anew, 100, 300) == []
+
+
+def test_damaged_states_stay_where_only_they_can_help(tmp_path: Path) -> None:
+    first = start(tmp_path, {200}, {300})
+    with pytest.raises(InvalidInput, match="restore the state"):
+        with_manifests(first, 300)
+    assert complete_tokens(first.saver.publisher.store, KEYS.states) == [300]
 
 
 def begun(folder: Path, **more: Any) -> Point:
@@ -91,7 +116,7 @@ def test_a_branch_goes_on_with_its_own_newest_state(tmp_path: Path) -> None:
 def test_a_branch_whose_own_states_are_damaged_begins_with_that_of_the_run(tmp_path: Path) -> None:
     first = start(tmp_path, (), {300}, BRANCH, {KEYS: {200}}, extendable=False)
     assert first().tokens == 200
-    assert first.saver.damaged == {300}
+    assert first.saver.states == set()
 
 
 def test_a_branch_without_the_state_of_the_run_names_it(tmp_path: Path) -> None:
