@@ -145,7 +145,7 @@ def build(worker: Worker, connections: Connections) -> Parts:
         accelerators = shape.layout.processes if device.type == "cuda" else 0
         connections.reporter.update(accelerators=accelerators)
     groups = Groups.create(shape.layout, worker.rank)
-    facts = rendezvous_store()
+    facts = rendezvous_store(spec)
     shared = Shared(worker.rank, facts)
     check_documents(task.stream, shared)
     attention.register()

@@ -31,17 +31,23 @@ def join_process_group(spec: LCCPRunSpec, local_rank: int) -> torch.device:
     if accelerated:
         torch.cuda.set_device(local_rank)
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
-    # Longer than the watchdog's limit: the watchdog must find a hang first, as it writes stacks.
-    timeout = timedelta(seconds=spec.trained.hang_timeout_seconds + 300)
-    deepspeed.init_distributed("nccl" if accelerated else "gloo", timeout=timeout, verbose=False)
+    backend, timeout = "nccl" if accelerated else "gloo", _longest_wait(spec)
+    deepspeed.init_distributed(backend, timeout=timeout, verbose=False)
     return torch.device("cuda", local_rank) if accelerated else torch.device("cpu")
 
 
-def rendezvous_store() -> Any:
+def rendezvous_store(spec: LCCPRunSpec) -> Any:
     """torchrun's key-value store, for ranks to exchange facts outside the order of collectives."""
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-    store = dist.TCPStore(host, port, is_master=False)  # type: ignore[attr-defined]
+    store = dist.TCPStore(  # type: ignore[attr-defined]
+        host, port, is_master=False, timeout=_longest_wait(spec)
+    )
     return dist.PrefixStore("lccp", store)  # type: ignore[attr-defined]
+
+
+def _longest_wait(spec: LCCPRunSpec) -> timedelta:
+    """For other ranks, beyond the watchdog's limit: it must find a hang first, to write stacks."""
+    return timedelta(seconds=spec.trained.hang_timeout_seconds + 300)
 
 
 @dataclass(frozen=True)

@@ -269,6 +269,7 @@ def a_meter(engine: Any, shape: Any, groups: Any) -> Callable[[int], Any]:
 
 def save(case: Case, engine: Any, folder: Path) -> None:
     """Save the state after the last step."""
+    from lccp.api.run import LCCPRunSpec
     from lccp.store.keys import RunKeys
     from lccp_trainer.data.packing import Position
     from lccp_trainer.goodput import WallClock
@@ -283,13 +284,14 @@ def save(case: Case, engine: Any, folder: Path) -> None:
             return {}
 
     rank, keys = torch.distributed.get_rank(), RunKeys("equality", case.saves)
+    spec = LCCPRunSpec.parse(case.spec(), "spec")
     publisher = Publisher(
         store=a_store(folder),
         keys=keys,
         writer="a1-00000000",
         rank=rank,
         world=case.processes,
-        rendezvous=torch.distributed.PrefixStore(case.saves, rendezvous_store()),
+        rendezvous=torch.distributed.PrefixStore(case.saves, rendezvous_store(spec)),
         lengths=(LENGTH, LENGTH),
         keep_states=1,
         keep_state_every=None,
