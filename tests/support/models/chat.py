@@ -17,6 +17,14 @@ THINKING = (
 )
 """An empty thought is put before the last answer alone, as Qwen 3's template does."""
 
+CALLING = (
+    "{% for tool in tools or [] %}{{ tool.name }}: {% endfor %}"
+    "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}"
+    "{% for call in message.calls %}<call>{{ call }}{% endfor %}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+"""Tools come first, and calls after the text of an answer."""
+
 DROPPING = "{% for message in messages %}{{ message.role }}\n{% endfor %}"
 ELSEWHERE = (
     "{% if add_generation_prompt %}go on:{% endif %}"

@@ -1,5 +1,6 @@
 """The records of JSONL files: a prompt with its completion, or a conversation."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,10 @@ class Completion:
 class Conversation:
     """Messages with `role` and `content`, of which the last is the assistant's."""
 
-    messages: tuple[dict[str, str], ...]
+    messages: tuple[dict[str, Any], ...]
+    """With whatever other fields they have, which a template may use."""
+    tools: tuple[Any, ...] | None = None
+    """Descriptions of the tools that the assistant may call, for the template."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def _of_line(line: bytes) -> Record | Unusable:
     if isinstance(document, str):
         return Unusable(document)
     if "messages" in document:
-        return _conversation(document["messages"])
+        return _conversation(document["messages"], document.get("tools") or None)
     if "prompt" in document and "completion" in document:
         return _completion(document["prompt"], document["completion"])
     return Unusable("has neither messages, nor prompt and completion")
@@ -65,16 +69,18 @@ def _completion(prompt: Any, completion: Any) -> Record | Unusable:
     return Completion(prompt, completion) if completion else Unusable("completion is empty")
 
 
-def _conversation(messages: Any) -> Record | Unusable:
-    if not isinstance(messages, list):
-        return Unusable("messages is not a list")
-    found = []
+def _conversation(messages: Any, tools: Any) -> Record | Unusable:
+    for name, value in (("messages", messages), ("tools", tools or [])):
+        if not isinstance(value, list):
+            return Unusable(f"{name} is not a list")
+    if fault := text_fault(json.dumps([messages, tools], ensure_ascii=False)):
+        return Unusable(f"messages or tools: {fault}")
+    found = list(messages)
     for number, message in enumerate(messages):
         for name in ("role", "content"):
             value = message.get(name) if isinstance(message, dict) else None
             if fault := text_fault(value):
                 return Unusable(f"messages[{number}].{name} {fault}")
-        found.append({"role": message["role"], "content": message["content"]})
     while found and found[-1]["role"] != ASSISTANT:
         found.pop()
     if not found:
@@ -84,4 +90,4 @@ def _conversation(messages: Any) -> Record | Unusable:
     for number, message in enumerate(found):
         if message["role"] == ASSISTANT and not message["content"].strip():
             return Unusable(f"messages[{number}].content is empty: there is no answer")
-    return Conversation(tuple(found))
+    return Conversation(tuple(found), None if tools is None else tuple(tools))

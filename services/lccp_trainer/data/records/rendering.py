@@ -31,7 +31,8 @@ class Templating(Protocol):
 
     def apply_chat_template(
         self,
-        conversation: list[dict[str, str]],
+        conversation: list[dict[str, Any]],
+        tools: list[Any] | None,
         *,
         chat_template: str,
         add_generation_prompt: bool,
@@ -62,13 +63,15 @@ def rendered(record: Record, tokenizer: Templating, template: str | None) -> Pas
         return Unusable(
             "messages need a chat template, and the model has none: set sft.template to Plain"
         )
-    return _Renderer(tokenizer, template).passage(record)
+    tools = None if record.tools is None else list(record.tools)
+    return _Renderer(tokenizer, template, tools).passage(record)
 
 
 @dataclass(frozen=True)
 class _Renderer:
     tokenizer: Templating
     template: str
+    tools: list[Any] | None
 
     def passage(self, conversation: Conversation) -> Passage | Unusable:
         messages, spans = list(conversation.messages), []
@@ -80,12 +83,12 @@ class _Renderer:
                     if isinstance(span, Unusable):
                         return span
                     spans.append(span)
-        except (TemplateError, TypeError, ValueError) as error:
+        except (TemplateError, TypeError, ValueError, LookupError, AttributeError) as error:
             return Unusable(f"the chat template rejects it: {error}")
         return Passage(text, tuple(spans), marked=False)
 
     def _span(
-        self, messages: list[dict[str, str]], number: int, text: str
+        self, messages: list[dict[str, Any]], number: int, text: str
     ) -> tuple[int, int] | Unusable:
         """The span that the model should write as message `number`, with the mark that ends it.
 
@@ -103,17 +106,21 @@ class _Renderer:
             at = text.find(answer, len(asked))
             if at >= 0:
                 return len(asked), len(text) if last else at + len(answer)
+        said = self._text(messages[: number + 1])
+        if text.startswith(said) and content.strip() in said[len(asked) :]:
+            return len(asked), len(said)
         return Unusable(f"messages[{number}]: the chat template omits the answer, or a part of it")
 
-    def _closing(self, before: list[dict[str, str]]) -> str:
+    def _closing(self, before: list[dict[str, Any]]) -> str:
         """The text that the template puts after an answer."""
         answer = {"role": ASSISTANT, "content": STAND_IN}
         return self._text([*before, answer]).partition(STAND_IN)[2]
 
-    def _text(self, messages: list[dict[str, str]], asks: bool = False) -> str:
+    def _text(self, messages: list[dict[str, Any]], asks: bool = False) -> str:
         return str(
             self.tokenizer.apply_chat_template(
                 messages,
+                self.tools,
                 chat_template=self.template,
                 add_generation_prompt=asks,
                 tokenize=False,

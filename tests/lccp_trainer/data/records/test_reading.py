@@ -70,6 +70,13 @@ def test_what_follows_the_last_answer_is_left_out(tmp_path: Path) -> None:
     assert found == Conversation((USER, ANSWER))
 
 
+def test_templates_get_whatever_else_a_conversation_has(tmp_path: Path) -> None:
+    calls, tools = {"tool_calls": [{"function": {"name": "f"}}]}, [{"name": "f"}]
+    found = one(tmp_path, {"messages": [USER, ANSWER | calls], "tools": tools})
+    assert found == Conversation((USER, ANSWER | calls), ({"name": "f"},))
+    assert one(tmp_path, {"messages": [USER, ANSWER], "tools": []}).tools is None
+
+
 @pytest.mark.parametrize(
     ("document", "reason"),
     [
@@ -81,6 +88,11 @@ def test_what_follows_the_last_answer_is_left_out(tmp_path: Path) -> None:
         ({"prompt": "p", "completion": ""}, "completion is empty"),
         ({"prompt": "p", "completion": "\ud800"}, "completion contains half of a surrogate pair"),
         ({"messages": {}}, "messages is not a list"),
+        ({"messages": [USER, ANSWER], "tools": "f"}, "tools is not a list"),
+        (
+            {"messages": [USER, ANSWER | {"name": "\ud800"}]},
+            "messages or tools: contains half of a surrogate pair",
+        ),
         ({"messages": []}, "messages contains none with the role assistant"),
         ({"messages": [USER]}, "messages contains none with the role assistant"),
         ({"messages": [{"role": "user"}, ANSWER]}, "messages[0].content holds null and no text"),

@@ -1,5 +1,5 @@
 import pytest
-from chat import DROPPING, ELSEWHERE, MARKED, REFUSING, THINKING, byte_tokenizer
+from chat import CALLING, DROPPING, ELSEWHERE, MARKED, REFUSING, THINKING, byte_tokenizer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +40,22 @@ def test_an_answer_is_found_whatever_it_has_in_common_with_the_template() -> Non
             f"{text}<|end|>\n",
             f"<think>\n\n</think>\n\n{text}<|end|>\n",
         ]
+
+
+def test_an_answer_is_predicted_with_what_the_template_makes_of_its_other_fields() -> None:
+    messages = (
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "content": "a", "calls": ["now()"]},
+        {"role": "tool", "content": "noon"},
+        {"role": "assistant", "content": "Noon.", "calls": []},
+    )
+    found = rendered(Conversation(messages, tools=({"name": "now"},)), TOKENIZER, CALLING)
+    assert isinstance(found, Passage), found
+    assert found.text.startswith("now: <|user|>q")
+    assert [found.text[start:end] for start, end in found.spans] == [
+        "a<call>now()<|end|>\n",
+        "Noon.<|end|>\n",
+    ]
 
 
 def test_the_plain_template_ends_answers_with_the_end_of_text() -> None:
