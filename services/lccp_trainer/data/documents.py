@@ -2,7 +2,7 @@
 
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -77,7 +77,7 @@ def _json_lines(file: Path, text_field: str) -> Iterator[Read]:
     empty = True
     for number, line in enumerate(lines_of(file), start=1):
         if isinstance(line, Unreadable):
-            yield line
+            yield replace(line, ends_file=True)
             return
         if not line.isspace():
             empty = False
@@ -121,4 +121,4 @@ def _rows(file: Path, source: Form) -> Iterator[Read]:
         for number, text in enumerate(tables.column(file, source.format, source.text_field), 1):
             yield _checked(text, f"{file}, row {number}", source.text_field)
     except tables.NotRead as error:
-        yield Unreadable(str(file), str(error))
+        yield Unreadable(str(file), str(error), ends_file=True)

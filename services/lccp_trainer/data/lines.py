@@ -37,6 +37,8 @@ class Unreadable:
     place: str
     reason: str
     """What is wrong; what would be right follows a colon, if only one thing would be."""
+    ends_file: bool = False
+    """Whether nothing after it in its file can be read: it stands for any number of documents."""
 
 
 def lines_of(file: Path) -> Iterator[bytes | Unreadable]:

@@ -11,7 +11,14 @@ from lccp.api.spec.data import DataSource
 from lccp.contract.errors import InvalidInput
 from lccp.inputs.fetch import BytesProgress
 from lccp_trainer.data.documents import files_of
-from lccp_trainer.data.sharding import NONE_LEFT_OUT, BadDocuments, ShardTask, Tokenizer, writing
+from lccp_trainer.data.sharding import (
+    NONE_LEFT_OUT,
+    BadDocuments,
+    ShardTask,
+    Tokenizer,
+    status_of,
+    writing,
+)
 from lccp_trainer.data.shards import INDEX, ShardIndex, write_index
 from lccp_trainer.data.spreading import each
 
@@ -36,10 +43,10 @@ def prepare(
 
     Raises:
         InvalidInput: a document can't be read and none may be left out, or none is left.
-        LccpError: `folder` can't be written, or a process was killed.
+        LccpError: `folder` can't be written, a file changed meanwhile, or a process was killed.
     """
     files = files_of(path, where)
-    sizes = [_size(file, where) for file in files]
+    sizes = [status_of(file, where).st_size for file in files]
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     tasks = [
@@ -69,14 +76,6 @@ def prepare(
     with writing(folder):
         write_index(folder, index)
     return index
-
-
-def _size(file: Path, where: str) -> int:
-    """Bytes of `file`. Raises InvalidInput if it can't be read, such as a dangling link."""
-    try:
-        return file.stat().st_size
-    except OSError as error:
-        raise InvalidInput(f"{where}.path: {file}: can't be read: {error.strerror}") from None
 
 
 def is_ready(folder: Path) -> bool:

@@ -1,6 +1,7 @@
 """Turns one file of a source into one shard: reads, tokenizes, writes, and recognizes it later."""
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from lccp.api.spec.data import DataSource
 from lccp.contract.errors import InvalidInput, LccpError
 from lccp_trainer.data.documents import read_documents
 from lccp_trainer.data.lines import Unreadable
-from lccp_trainer.data.shards import ShardRecord, ShardWriter
+from lccp_trainer.data.shards import ShardRecord, ShardWriter, fault_of
 
 DOCUMENTS_AT_ONCE = 256
 """Documents that the tokenizer gets in one call, which it spreads over the cores."""
@@ -32,13 +33,16 @@ class Tokenizer(Protocol):
 
 @dataclass(frozen=True)
 class BadDocuments:
-    """Treatment of documents that can't be read: an error, or up to so many per file left out."""
+    """Treatment of documents that can't be read: an error, or up to so many per file left out.
+
+    A file that can't be read to its end is always an error.
+    """
 
     skipped_max: int = 0
 
     def refuse(self, found: Unreadable, skipped: int, where: str) -> None:
         """Raise InvalidInput, naming the document, if one more is too many."""
-        if skipped < self.skipped_max:
+        if skipped < self.skipped_max and not found.ends_file:
             return
         more = f" ({skipped} before it were left out)" if skipped else ""
         advice = "" if ": " in found.reason else ": correct it, or raise badDocumentsMax"
@@ -62,10 +66,22 @@ class ShardTask:
     bad: BadDocuments
 
     def run(self, tell: Tell) -> ShardRecord:
-        """Write the shard. Raises InvalidInput, or LccpError where it can't be written."""
+        """Write the shard.
+
+        Raises:
+            InvalidInput: the file, or a document in it, can't be read.
+            LccpError: the shard can't be written, or the file changed meanwhile.
+        """
+        origin = self._origin()
         with writing(self.folder):
             record = self._written(tell)
-            self._note(record)
+        if self._origin() != origin:
+            raise LccpError(
+                f"{self.where}.path: {self.file} changed while it was read: try again once nobody "
+                "writes to it"
+            )
+        with writing(self.folder):
+            self._note(record, origin)
         return record
 
     def _written(self, tell: Tell) -> ShardRecord:
@@ -93,21 +109,28 @@ class ShardTask:
             record = ShardRecord.parse(noted["record"], "shard")
         except (OSError, ValueError, KeyError, InvalidInput):
             return None
-        whole = (self.folder / f"{record.name}.tokens").is_file()
-        whole = whole and record.skipped <= self.bad.skipped_max
-        return record if whole and noted["from"] == self._origin() else None
+        usable = fault_of(self.folder, record) is None and record.skipped <= self.bad.skipped_max
+        return record if usable and noted["from"] == self._origin() else None
 
-    def _note(self, record: ShardRecord) -> None:
+    def _note(self, record: ShardRecord, origin: list[Any]) -> None:
         """Record that the shard is complete, and what it was made from."""
-        noted = {"from": self._origin(), "record": record.document()}
+        noted = {"from": origin, "record": record.document()}
         part = self.folder / f".{shard_name(self.number)}.done.part"
         part.write_text(json.dumps(noted))
         part.replace(self.folder / f"{shard_name(self.number)}.done")
 
     def _origin(self) -> list[Any]:
-        stat, source = self.file.stat(), self.source
+        stat, source = status_of(self.file, self.where), self.source
         read = [source.format, source.text_field, self.tokenizer_digest]
         return [str(self.file.resolve()), stat.st_size, stat.st_mtime_ns, *read]
+
+
+def status_of(file: Path, where: str) -> os.stat_result:
+    """Size and times of `file`. Raises InvalidInput if it has none, such as a dangling link."""
+    try:
+        return file.stat()
+    except OSError as error:
+        raise InvalidInput(f"{where}.path: {file}: can't be read: {error.strerror}") from None
 
 
 def tokenized(texts: list[str], tokenizer: Tokenizer) -> Iterable[np.ndarray[Any, Any]]:

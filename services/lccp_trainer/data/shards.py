@@ -7,8 +7,10 @@ end). The index is written last: without it the folder is not ready.
 
 import hashlib
 import os
+import resource
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -24,6 +26,9 @@ from lccp.contract.errors import InvalidInput
 
 Tokens = NDArray[np.uint32]
 INDEX = "index.json"
+ENDINGS = ("tokens", "offsets")
+READ_BYTES = 4096
+"""Up to this size a file is read, not mapped: systems limit the number of maps."""
 
 
 class ShardRecord(Contract):
@@ -56,8 +61,7 @@ class ShardIndex(StoreObject):
     @property
     def file_names(self) -> tuple[str, ...]:
         """Files of all shards, without the index."""
-        endings = ("tokens", "offsets")
-        return tuple(f"{shard.name}.{ending}" for shard in self.shards for ending in endings)
+        return tuple(f"{shard.name}.{ending}" for shard in self.shards for ending in ENDINGS)
 
     @property
     def digest(self) -> str:
@@ -140,10 +144,17 @@ class TokenShards:
     """
 
     def __init__(self, folder: Path, index: ShardIndex, where: str) -> None:
-        """Raises InvalidInput if a file is missing or cut short."""
+        """Raises InvalidInput if a file is missing or cut short, or there are too many."""
         self.index = index
         self._records = [record for record in index.shards if record.documents]
-        self._shards = [_opened(folder, record, where) for record in self._records]
+        _allow_open_files(len(ENDINGS) * len(self._records))
+        try:
+            self._shards = [_opened(folder, record, where) for record in self._records]
+        except OSError as error:
+            raise InvalidInput(
+                f"{where}: {len(self._records):,} files of documents can't be mapped into memory "
+                f"({error.strerror}): put the documents into fewer files"
+            ) from None
         self._ends = list(accumulate(record.documents for record in self._records))
 
     def __len__(self) -> int:
@@ -190,20 +201,43 @@ class TokenShards:
         return self._shards[shard], number - (self._ends[shard - 1] if shard else 0)
 
 
-def _opened(folder: Path, record: ShardRecord, where: str) -> _Shard:
-    expected = {"tokens": 4 * record.tokens, "offsets": 8 * (record.documents + 1)}
-    for ending, size in expected.items():
-        path = folder / f"{record.name}.{ending}"
+def fault_of(folder: Path, record: ShardRecord) -> str | None:
+    """The file of a shard that is missing or not whole, and its fault; None if both are."""
+    expected = (4 * record.tokens, 8 * (record.documents + 1))
+    for path, size in zip(_paths(folder, record), expected, strict=True):
         found = path.stat().st_size if path.is_file() else None
         if found != size:
             what = "is missing" if found is None else f"holds {found:,} bytes instead of {size:,}"
-            raise InvalidInput(f"{where}: {path} {what}: run `lccp data prepare` again")
-    paths = [folder / f"{record.name}.{ending}" for ending in expected]
+            return f"{path} {what}"
+    return None
+
+
+def _paths(folder: Path, record: ShardRecord) -> list[Path]:
+    return [folder / f"{record.name}.{ending}" for ending in ENDINGS]
+
+
+def _opened(folder: Path, record: ShardRecord, where: str) -> _Shard:
+    if (fault := fault_of(folder, record)) is not None:
+        raise InvalidInput(f"{where}: {fault}: run `lccp data prepare` again")
+    paths = _paths(folder, record)
     tokens = mapped(paths[0], "<u4") if record.tokens else np.empty(0, "<u4")
     return _Shard(tokens, mapped(paths[1], "<i8"))
+
+
+def _allow_open_files(more: int) -> None:
+    """Raise this process's limit of open files by `more`, as far as it may: a map keeps its own."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return
+    wanted = soft + more if hard == resource.RLIM_INFINITY else min(soft + more, hard)
+    # macOS has a lower limit than it tells.
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def mapped(path: Path, dtype: DTypeLike) -> NDArray[Any]:
     """The content of a file, not empty, as a plain array: its slices take a fifth of a memmap's
     time."""
+    if path.stat().st_size <= READ_BYTES:
+        return np.fromfile(path, dtype=dtype)
     return np.asarray(np.memmap(path, dtype=dtype, mode="r"))

@@ -44,7 +44,7 @@ def _parquet(file: Path, name: str) -> Iterator[Any]:
     with parquet.ParquetFile(file, buffer_size=BUFFER_BYTES, pre_buffer=False) as table:
         _check_column(table.schema_arrow.names, name)
         for batch in table.iter_batches(ROWS_AT_ONCE, columns=[name], use_threads=False):
-            yield from batch.column(0).to_pylist()
+            yield from _objects(batch.column(name))
 
 
 def _arrow(file: Path, name: str) -> Iterator[Any]:
@@ -62,10 +62,27 @@ def _arrow(file: Path, name: str) -> Iterator[Any]:
         for batch in batches:
             values = batch.column(name)
             for start in range(0, len(values), ROWS_AT_ONCE):
-                yield from values.slice(start, ROWS_AT_ONCE).to_pylist()
+                yield from _objects(values.slice(start, ROWS_AT_ONCE))
+
+
+def _objects(values: Any) -> list[Any]:
+    """The values as Python objects; text that is not UTF-8 as bytes."""
+    try:
+        return list(values.to_pylist())
+    except UnicodeDecodeError:
+        return [_object(value) for value in values]
+
+
+def _object(value: Any) -> Any:
+    try:
+        return value.as_py()
+    except UnicodeDecodeError:
+        return value.as_buffer().to_pybytes()
 
 
 def _check_column(names: list[str], name: str) -> None:
+    if names.count(name) > 1:
+        raise NotRead(f'has {names.count(name)} columns "{name}": leave one of them')
     if name not in names:
         there = ", ".join(names)
         raise NotRead(f'has no column "{name}", but {there}: is textField right?')

@@ -1,6 +1,8 @@
 """A source is tokenized once, in parallel, and resumes where an earlier try stopped."""
 
+import gzip
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +79,18 @@ def test_a_bad_document_ends_it_unless_some_may_be_left_out(tmp_path: Path) -> N
         prepared(path, tmp_path / "out")
 
 
+@pytest.mark.parametrize("form", ["JSONL", "Parquet"])
+def test_a_file_that_ends_early_counts_as_more_than_one_document(tmp_path: Path, form: str) -> None:
+    whole = gzip.compress("".join(f'{{"text": "{n}"}}\n' for n in range(20_000)).encode())
+    (tmp_path / "a").write_bytes(whole[: len(whole) // 2] if form == "JSONL" else b"PAR1")
+    source = SOURCE.model_copy(update={"format": form})
+    with pytest.raises(InvalidInput, match=r"/a: can't be read"):
+        prepare(
+            *(source, tmp_path / "a", tmp_path / "out", Words, "digest", WHERE),
+            bad=BadDocuments(9),
+        )
+
+
 def test_a_source_without_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("\n\n")
     with pytest.raises(InvalidInput, match=r"a\.jsonl: is empty"):
@@ -124,6 +138,29 @@ def test_a_link_to_nothing_is_named(tmp_path: Path) -> None:
     (path / "b.jsonl").symlink_to("gone")
     with pytest.raises(InvalidInput, match=r"b\.jsonl: can't be read: No such file"):
         prepared(path, tmp_path / "out")
+
+
+def test_a_file_that_is_written_to_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "in", a=["1"])
+
+    class Late(Words):
+        def __call__(self, text: list[str], *, verbose: bool) -> Any:
+            write(path, a=["1", "2"])
+            return super().__call__(text, verbose=verbose)
+
+    with pytest.raises(LccpError, match=r"a\.jsonl changed while it was read: try again"):
+        prepare(SOURCE, path, tmp_path / "out", Late, "digest", WHERE)
+    prepared(path, tmp_path / "out")
+    assert documents(tmp_path / "out") == [[1, END], [2, END]]
+
+
+@pytest.mark.parametrize("ending", ["tokens", "offsets"])
+def test_a_shard_that_lost_a_part_is_made_again(tmp_path: Path, ending: str) -> None:
+    path = write(tmp_path / "in", a=["1 2 3"])
+    prepared(path, tmp_path / "out")
+    os.truncate(tmp_path / "out" / f"shard-00000.{ending}", 8)
+    prepared(path, tmp_path / "out")
+    assert documents(tmp_path / "out") == [[1, 2, 3, END]]
 
 
 @pytest.mark.parametrize("ending", ["tokens", "offsets"])

@@ -1,5 +1,9 @@
 """Tokenized documents on disk."""
 
+import errno
+import os
+import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +11,7 @@ import pytest
 from token_shards import shards_of
 
 from lccp.contract.errors import InvalidInput
-from lccp_trainer.data.shards import ShardWriter, TokenShards, read_index
+from lccp_trainer.data.shards import READ_BYTES, ShardWriter, TokenShards, read_index
 
 FILES = [[[1, 2, 3], [4]], [], [[5, 6]]]
 DOCUMENTS = [[1, 2, 3], [4], [5, 6]]
@@ -88,3 +92,36 @@ def test_a_shard_that_is_not_whole_is_refused(
 
     with pytest.raises(InvalidInput, match=f"{sentence}: run `lccp data prepare` again"):
         TokenShards(tmp_path / "shards", shards.index, "here")
+
+
+@pytest.fixture
+def files_open_max() -> Iterator[int]:
+    """How many more files this process may open."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    opened = set(map(int, os.listdir("/proc/self/fd")))
+    free = [number for number in range(limits[0]) if number not in opened]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free[16], limits[1]))
+    yield 16
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@pytest.mark.parametrize("tokens", [1, READ_BYTES])
+def test_there_may_be_more_shards_than_files_that_a_process_may_open(
+    tmp_path: Path, files_open_max: int, tokens: int
+) -> None:
+    many = 2 * files_open_max
+    shards = shards_of(tmp_path / "many", *[[[number] * tokens] for number in range(many)])
+
+    assert [int(shards.read(n, 0, 1)[0]) for n in range(len(shards))] == list(range(many))
+
+
+def test_more_shards_than_a_process_can_map_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr(np, "memmap", full)
+
+    with pytest.raises(InvalidInput, match=r"2 files .*\(Cannot allocate memory\): put the doc"):
+        shards_of(tmp_path / "many", *[[[1] * READ_BYTES]] * 2)

@@ -73,12 +73,26 @@ def test_a_damaged_table_is_not_read(tmp_path: Path, form: str) -> None:
         list(column(tmp_path / "a", form, "text"))
 
 
-def test_text_that_is_not_utf_8_is_not_read(tmp_path: Path) -> None:
-    text = pa.array([b"caf\xe9"]).view(pa.string())
-    path = write(tmp_path / "a", "Parquet", pa.table({"text": text}))
+@pytest.mark.parametrize("form", FORMS)
+def test_text_that_is_not_utf_8_comes_as_bytes_among_the_rest(tmp_path: Path, form: str) -> None:
+    text = pa.array([b"tea", b"caf\xe9", None]).view(pa.string())
+    path = write(tmp_path / "a", form, pa.table({"text": text}))
 
-    with pytest.raises(NotRead, match="can't be read: 'utf-8' codec can't decode"):
-        list(column(path, "Parquet", "text"))
+    assert list(column(path, form, "text")) == ["tea", b"caf\xe9", None]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_column_that_is_there_twice_is_not_read(tmp_path: Path, form: str) -> None:
+    twice = pa.table([pa.array(["a"]), pa.array(["b"])], names=["text", "text"])
+    path = tmp_path / "a"
+    if form == "Parquet":
+        parquet.write_table(twice, path)
+    else:
+        with pa.ipc.new_file(path, twice.schema) as writer:
+            writer.write_table(twice)
+
+    with pytest.raises(NotRead, match=r'^has 2 columns "text": leave one of them$'):
+        list(column(path, form, "text"))
 
 
 @pytest.mark.parametrize("form", FORMS)
