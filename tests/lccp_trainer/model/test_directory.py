@@ -44,6 +44,15 @@ def test_a_tokenizer_with_ids_beyond_the_vocabulary_is_refused(source: Path) -> 
         load_tokenizer(spec, source, load_config(spec, source))
 
 
+@pytest.mark.parametrize("settings", [[], {"eos_token": ["a"]}, {"added_tokens_decoder": {"x": 1}}])
+def test_a_tokenizer_whose_settings_are_odd_is_refused(source: Path, settings: Any) -> None:
+    spec = a_spec()
+    config = load_config(spec, source)
+    (source / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(InvalidInput, match=r"^model\.source: .*: tokenizer: "):
+        load_tokenizer(spec, source, config)
+
+
 def test_companions_are_copied_as_they_are(source: Path, tmp_path: Path) -> None:
     """transformers itself refuses to save these settings of generation."""
     settings = '{"do_sample": false, "temperature": 0.7}'
