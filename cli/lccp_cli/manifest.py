@@ -10,7 +10,7 @@ from lccp.api.labels import KIND
 from lccp.api.run import LCCPRun, LCCPRunSpec
 from lccp.contract.errors import InvalidInput
 from lccp.contract.location import MALFORMED, remote_location
-from lccp.model_config import CONFIG, read_model_config
+from lccp.model_config import CONFIG, lacks, read_model_config
 from lccp.probes.registry import PROBES
 from lccp.yaml_files import documents
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lccp.api.invocation import StoreConfig
 
 TOKENIZERS = ("tokenizer.json", "tokenizer_config.json")
+MODEL = "give the folder of a Hugging Face model (config.json, safetensors, tokenizer)"
 
 
 def load_manifest(path: Path) -> LCCPRun:
@@ -50,10 +51,11 @@ def check_files(run: LCCPRun, manifest: Path) -> None:
 
 def check_model(folder: Path, where: str, *, with_tokenizer: bool = True) -> None:
     """Raise InvalidInput, naming `where`, unless `folder` looks like a Hugging Face model."""
-    fault = _model_fault(folder) or (_tokenizer_fault(folder) if with_tokenizer else None)
+    fault = _model_fault(folder)
+    if fault is None and with_tokenizer and (lacking := _tokenizer_fault(folder)):
+        fault = f"{lacking}: {MODEL}"
     if fault:
-        wanted = "give the folder of a Hugging Face model (config.json, safetensors, tokenizer)"
-        raise InvalidInput(f"{where}: {fault}: {wanted}")
+        raise InvalidInput(f"{where}: {fault}")
 
 
 def check_tokenizer(folder: Path, where: str) -> None:
@@ -87,11 +89,10 @@ def _missing(run: LCCPRun, base: Path) -> Iterator[str]:
 
 def _model_fault(folder: Path) -> str | None:
     if not folder.is_dir():
-        return f"there is no folder {folder}"
-    if not (folder / CONFIG).is_file():
-        return f"{folder} contains no {CONFIG}"
-    if not any(folder.glob("*.safetensors")):
-        return f"{folder} contains no *.safetensors"
+        return f"there is no folder {folder}: {MODEL}"
+    for name in (CONFIG, "*.safetensors"):
+        if not any(path.is_file() for path in folder.glob(name)):
+            return f"{folder} {lacks(folder, name, MODEL)}"
     return None
 
 

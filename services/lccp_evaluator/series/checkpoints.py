@@ -6,8 +6,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from lccp.contract.errors import InvalidInput
-from lccp.model_config import CONFIG
-from lccp_evaluator.series.tokens import TokenCounts, Trained
+from lccp.model_config import CONFIG, lacks, other_format
+from lccp_evaluator.series.tokens import TokenCounts, Trained, step_in, tokens_in
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,14 @@ def directories(given: Iterable[Path]) -> list[Path]:
     )
 
 
+def without_models(folder: Path) -> list[Path]:
+    """Directories in `folder` that are checkpoints by their names or files, but hold no model.
+
+    Empty ones are left out. Raises InvalidInput if `folder` can't be read.
+    """
+    return distinct(filter(_is_other, children(folder)))
+
+
 def distinct(paths: Iterable[Path]) -> list[Path]:
     """`paths` in their order; of several to one place, the first that is not a link."""
     found: dict[Path, Path] = {}
@@ -73,6 +81,15 @@ def _is_model(path: Path) -> bool:
         return False
 
 
+def _is_other(path: Path) -> bool:
+    """Whether `path` can be read, and is a checkpoint by its name, or holds another format."""
+    named = step_in(path.name) is not None or tokens_in(path.name) is not None
+    try:
+        return any(path.iterdir()) and (named or other_format(path) is not None)
+    except OSError:
+        return False
+
+
 def series_of(
     paths: Sequence[Path], tokens: Sequence[int] | None, counts: TokenCounts
 ) -> list[CheckpointDirectory]:
@@ -84,8 +101,7 @@ def series_of(
     """
     found = directories(paths)
     if not found:
-        names = ", ".join(map(str, paths))
-        raise InvalidInput(f"{names}: contains no model directory (with a {CONFIG})")
+        raise InvalidInput(_no_model(paths))
     folders = [path for path in paths if not _is_model(path)]
     if tokens is not None and folders:
         raise InvalidInput(
@@ -108,6 +124,16 @@ def series_of(
                 "or give --tokens or --index"
             )
     return ordered
+
+
+def _no_model(paths: Sequence[Path]) -> str:
+    """That `paths` contain no model, with an example of what they contain instead."""
+    wanted = f"contains no model directory (with a {CONFIG})"
+    others = [other for path in paths for other in (path, *without_models(path))]
+    for other in others:
+        if other_format(other) is not None:
+            return f"{other}: {lacks(other, CONFIG, wanted)}"
+    return f"{', '.join(map(str, paths))}: {wanted}"
 
 
 def _repeated(paths: Sequence[Path]) -> Path:

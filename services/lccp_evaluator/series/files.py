@@ -9,7 +9,7 @@ from typing import Any
 
 from lccp.api.objects.report import FileStamp
 from lccp.contract.errors import InvalidInput
-from lccp.model_config import CONFIG
+from lccp.model_config import CONFIG, lacks
 from lccp.store.directory import file_record, in_parallel
 
 WEIGHTS, WEIGHTS_INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -39,11 +39,12 @@ def model_files(directory: Path) -> dict[str, Path]:
         InvalidInput: there is no config.json or weight, or a part of the weights is missing.
     """
     if not (directory / CONFIG).is_file():
-        raise InvalidInput(f"{directory}: contains no {CONFIG}: give a directory of a model")
+        wanted = "give a directory of a model"
+        raise InvalidInput(f"{directory}: {lacks(directory, CONFIG, wanted)}")
     weights = [directory / name for name in weight_names(directory)]
     for path in weights:
         if not path.is_file():
-            raise InvalidInput(f"{directory}: contains no {path.name}: it is not complete")
+            raise InvalidInput(f"{directory}: {lacks(directory, path.name, 'it is not complete')}")
     beside = [path for pattern in BESIDE_WEIGHTS for path in directory.glob(pattern)]
     return {path.name: path for path in sorted((*weights, *beside)) if path.is_file()}
 

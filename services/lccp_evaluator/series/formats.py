@@ -8,7 +8,7 @@ from typing import Protocol
 
 from lccp.api.objects.report import FileStamp
 from lccp.contract.errors import InvalidInput
-from lccp_evaluator.series.checkpoints import children, directories, distinct
+from lccp_evaluator.series.checkpoints import children, directories, distinct, without_models
 from lccp_evaluator.series.conversion import Conversion, Stamps
 from lccp_evaluator.series.files import check_whole, stamps
 
@@ -44,7 +44,8 @@ class HuggingFace:
     making = "being read"
 
     def found(self, folder: Path) -> list[Path]:
-        return directories([folder])
+        """The models in `folder`; if there is none, what could be one, to say what it lacks."""
+        return directories([folder]) or without_models(folder)
 
     def stamps(self, path: Path) -> Stamps:
         return stamps(path)

@@ -288,6 +288,16 @@ def test_a_checkpoint_that_stays_incomplete_is_told_in_the_end(world: World) -> 
     assert "checkpoint-1: incomplete" in (world.beat.problem or "")
 
 
+def test_a_folder_of_adapters_is_told_in_the_end(world: World) -> None:
+    path = world.folder / "checkpoint-1"
+    path.mkdir(parents=True)
+    (path / "adapter_config.json").touch()
+
+    world.run(*[lambda: None] * 30)
+    assert "checkpoint-1: incomplete: " in (world.beat.problem or "")
+    assert "but an adapter (adapter_config.json): merge it" in (world.beat.problem or "")
+
+
 def test_what_the_index_does_not_name_yet_waits(world: World) -> None:
     world.write(5)
     alone = TokenCounts(index={"checkpoint-1": 10}, index_alone=True)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from lccp.contract.errors import InvalidInput
-from lccp_evaluator.series.checkpoints import directories, series_of
+from lccp_evaluator.series.checkpoints import directories, series_of, without_models
 from lccp_evaluator.series.tokens import TokenCounts
 
 COUNTS = TokenCounts(per_step=10)
@@ -84,3 +84,29 @@ def test_what_may_not_be_entered_is_left_out(folder: Path, monkeypatch: pytest.M
 
 def test_a_model_is_itself(folder: Path) -> None:
     assert directories([folder / "checkpoint-20"]) == [folder / "checkpoint-20"]
+
+
+@pytest.fixture
+def adapters(tmp_path: Path) -> Path:
+    """The output of a trainer of adapters."""
+    for name in ("checkpoint-10", "checkpoint-20"):
+        (tmp_path / "run" / name).mkdir(parents=True)
+        (tmp_path / "run" / name / "adapter_config.json").touch()
+    (tmp_path / "run" / "logs").mkdir()
+    (tmp_path / "run" / "logs" / "events").touch()
+    return tmp_path / "run"
+
+
+def test_checkpoints_of_another_format_are_told_from_other_folders(adapters: Path) -> None:
+    (adapters / "step-30").mkdir()
+    assert [path.name for path in without_models(adapters)] == ["checkpoint-10", "checkpoint-20"]
+
+    (adapters / "step-30" / "weights").touch()
+    assert [path.name for path in without_models(adapters)][-1] == "step-30"
+
+
+@pytest.mark.parametrize("name", ["", "checkpoint-10"])
+def test_a_series_of_another_format_is_refused_by_its_name(adapters: Path, name: str) -> None:
+    told = r"checkpoint-10: contains no config.json, but an adapter \(adapter_config.json\): merge"
+    with pytest.raises(InvalidInput, match=told):
+        series_of([adapters / name], None, COUNTS)

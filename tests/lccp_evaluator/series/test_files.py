@@ -110,6 +110,15 @@ def test_a_missing_shard_is_named(model: Path) -> None:
         check_whole(model)
 
 
+def test_weights_of_another_format_are_not_waited_for_as_if_they_were_to_come(model: Path) -> None:
+    for path in (INDEX, "model-1.safetensors", "model-2.safetensors"):
+        (model / path).unlink()
+    (model / "pytorch_model.bin").touch()
+
+    with pytest.raises(InvalidInput, match=r"no model.safetensors, but pickled weights, .*\.bin"):
+        stamps(model)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"weight_map": {}}'])
 def test_an_index_that_names_nothing_is_told(model: Path, text: str) -> None:
     (model / INDEX).write_text(text)

@@ -50,3 +50,12 @@ def test_a_hugging_face_directory_is_its_own_model(tmp_path: Path) -> None:
     a_foreign_checkpoint(tmp_path / "a")
     assert form.converted(tmp_path / "a", form.stamps(tmp_path / "a"))
     assert not form.converted(tmp_path / "a", {})
+
+
+def test_where_there_is_no_model_what_could_be_one_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "step-1").mkdir()
+    (tmp_path / "step-1" / ".metadata").touch()
+    assert HuggingFace().found(tmp_path) == [tmp_path / "step-1"]
+
+    a_foreign_checkpoint(tmp_path / "step-1-hf")
+    assert HuggingFace().found(tmp_path) == [tmp_path / "step-1-hf"]

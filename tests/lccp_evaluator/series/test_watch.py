@@ -136,6 +136,17 @@ def test_a_later_watch_goes_on_where_the_first_ended(world: World) -> None:
     assert world.series.evaluated == ["checkpoint-10", "checkpoint-20"]
 
 
+def test_a_folder_without_models_says_what_it_holds_instead(world: World) -> None:
+    path = world.folder / "checkpoint-10"
+    path.mkdir(parents=True)
+    assert world.notes() == {}
+
+    (path / "adapter_config.json").write_text("{}")
+    told = "contains no config.json, but an adapter (adapter_config.json): merge it into the "
+    assert told in world.notes()["checkpoint-10"]
+    assert world.series.evaluated == []
+
+
 def test_what_is_cut_short_is_not_complete(world: World) -> None:
     path = world.write(10)
     weights = path / "model.safetensors"
