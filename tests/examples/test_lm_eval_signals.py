@@ -2,7 +2,10 @@
 
 import importlib.util
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -27,11 +30,17 @@ FOUND = {
             "exact_match,strict-match": float("nan"),
         }
     },
-    "n-samples": {"capitals": {"original": 16, "effective": 16}},
+    "group_subtasks": {},
     "higher_is_better": {"capitals": {"acc": True, "perplexity": False}},
     "versions": {"capitals": 1},
     "n-shot": {"capitals": 0},
-    "samples": {"capitals": [{"doc_hash": "a"}, {"doc_hash": "b"}]},
+    "samples": {
+        "capitals": [
+            {"doc_hash": "a", "filter": "none", "acc": 1.0, "perplexity": 12.0},
+            {"doc_hash": "b", "filter": "none", "acc": 0.5, "perplexity": 12.0},
+            {"doc_hash": "a", "filter": "strict-match", "exact_match": float("nan")},
+        ]
+    },
 }
 
 
@@ -57,22 +66,64 @@ def test_metrics_become_signals_with_their_standard_errors(script):
 
     accuracy, perplexity = report.signals()
     assert accuracy.name in manifest["saturation"]["guards"]
-    assert (accuracy.value, accuracy.n) == (0.75, 16)
+    assert (accuracy.value, accuracy.n) == (0.75, 2)
     assert accuracy.interval == pytest.approx((0.534, 0.966), abs=1e-3)
     assert (perplexity.name, perplexity.better) == ("lm_eval/capitals.perplexity", "Lower")
     assert perplexity.interval is None
 
 
 def test_other_samples_have_another_digest(script):
-    other = FOUND | {"samples": {"capitals": [{"doc_hash": "a"}]}}
+    other = FOUND | {"samples": {"capitals": FOUND["samples"]["capitals"][:1]}}
 
     digests = [script.document_of(found, {})["samplesDigest"] for found in (FOUND, other)]
 
     assert digests[0] != digests[1]
 
 
-def test_names_are_written_as_signals_are_and_too_long_ones_refused(script):
+LENGTHS = (4_096, 8_192)
+
+
+def ruler(lengths: Sequence[int]) -> dict[str, Any]:
+    """A group of two tasks that averages one length of several; -1 stands for other lengths."""
+    samples = [
+        {"doc_hash": f"{n}", "filter": "none"}
+        | {f"{other}": -1.0 for other in LENGTHS}
+        | {f"{n}": 1.0}
+        for n in lengths
+    ]
+    scores = {f"{n},none": 0.5 if n in lengths else -1.0 for n in LENGTHS}
+    average = {"alias": "ruler", "4096,none": scores["4096,none"], "4096_stderr,none": "N/A"}
+    tasks = ("one", "two")
+    return {
+        "results": {"ruler": average} | {task: {"name": task} | scores for task in tasks},
+        "groups": {"ruler": average},
+        "group_subtasks": {"ruler": list(tasks)},
+        "higher_is_better": {name: {f"{n}": True for n in LENGTHS} for name in ("ruler", *tasks)},
+        "versions": {},
+        "n-shot": {},
+        "samples": dict.fromkeys(tasks, samples),
+    }
+
+
+def test_the_average_of_a_group_stands_for_its_tasks(script):
+    def names(*asked: str) -> dict[str, int]:
+        found = script.document_of(ruler(LENGTHS), {}, asked)["signals"]
+        return {one["name"]: one["n"] for one in found}
+
+    assert names("ruler") == {"ruler.4096": 2, "one.8192": 1, "two.8192": 1}
+    assert names("ruler", "two") == {"ruler.4096": 2, "one.8192": 1, "two.8192": 1, "two.4096": 1}
+
+
+def test_what_was_not_measured_is_no_signal(script):
+    found = script.document_of(ruler([8_192]), {}, ["ruler"])["signals"]
+
+    assert {one["name"]: one["value"] for one in found} == {"one.8192": 0.5, "two.8192": 0.5}
+
+
+def test_names_are_written_as_signals_are_and_too_long_ones_cut(script):
     assert script.name_of("ARC:easy", "acc", "none") == "arc-easy.acc"
     assert script.name_of("gsm8k", "exact_match", "strict") == "gsm8k.exact_match.strict"
-    with pytest.raises(SystemExit, match="has more than 32 characters: rename the task"):
-        script.name_of("a" * 32, "acc", "none")
+    long = "mmlu_high_school_government_and_politics"
+    names = {script.name_of(long, metric, "none") for metric in ("acc", "acc_norm")}
+    assert len(names) == 2
+    assert all(re.fullmatch(r"mmlu_high_school_governme-[0-9a-f]{6}", name) for name in names)
