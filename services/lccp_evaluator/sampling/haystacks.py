@@ -148,12 +148,19 @@ def _endless(count: int, first: int, rng: random.Random) -> Iterator[int]:
 
 
 def stream(piece: TokenizedText) -> Stream:
-    """The tokens of a text that begins a sentence."""
+    """The tokens of a text that begins a sentence.
+
+    A token begins none if the white space before it belongs to the token before (`.` and two line
+    breaks are one token in some vocabularies): a needle in between would touch the text after it.
+    """
     text = piece.text
     starts = {len(text) - len(text.lstrip())}
     starts |= {end.end() for pattern in STARTS for end in pattern.finditer(text)}
     firsts = [_first_visible(text, start) for start, _ in piece.offsets]
-    is_new = [i == 0 or first > firsts[i - 1] for i, first in enumerate(firsts)]
+    is_new = [
+        i == 0 or (first > firsts[i - 1] and not _space_is_before(piece, i))
+        for i, first in enumerate(firsts)
+    ]
     begins_word = [new and _follows_space(text, at) for new, at in zip(is_new, firsts, strict=True)]
     begins_sentence = [new and at in starts for new, at in zip(is_new, firsts, strict=True)]
     return Stream(
@@ -165,6 +172,13 @@ def _first_visible(text: str, at: int) -> int:
     while text[at : at + 1].isspace():
         at += 1
     return at
+
+
+def _space_is_before(piece: TokenizedText, number: int) -> bool:
+    """Whether token `number` follows white space, all of which the token before it holds."""
+    text = piece.text
+    start, end = piece.offsets[number][0], piece.offsets[number - 1][1]
+    return start == end and text[start - 1].isspace() and not text[start : start + 1].isspace()
 
 
 def _follows_space(text: str, at: int) -> bool:

@@ -1,3 +1,4 @@
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from lccp.contract.errors import InvalidInput
 from lccp.probes.settings.prompts import Documents
 from lccp_evaluator.sampling import haystacks
 from lccp_evaluator.sampling.sources.files import Files
-from lccp_evaluator.sampling.tokenization import Tokenizer
+from lccp_evaluator.sampling.tokenization import TokenizedText, Tokenizer
 
 NONE = frozenset()
 WHERE = "evaluation.probes.niah.haystack"
@@ -72,6 +73,25 @@ def test_a_stream_knows_where_sentences_and_words_begin(tokenizer):
         "eac",
         "wor",
     ]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "begin"),
+    [
+        (["A", " b", ".", "\n\n", "C", " d", "."], [0, 3]),
+        (["A", " b", ".\n\n", "C", " d", "."], [0]),
+        (["A", " b", ".\n", "\nC", " d", "."], [0, 3]),
+    ],
+    ids=["a token of their own", "with the full stop", "on both sides"],
+)
+def test_a_needle_never_touches_the_sentence_after_it(tokens, begin):
+    ends = list(accumulate(map(len, tokens)))
+    offsets = tuple(zip([0, *ends], ends, strict=False))
+    piece = TokenizedText(tuple(range(len(tokens))), offsets, "".join(tokens))
+
+    found = haystacks.stream(piece)
+
+    assert np.flatnonzero(found.begins_sentence).tolist() == begin
 
 
 def test_few_paragraphs_are_drawn_by_sentence(tmp_path):
