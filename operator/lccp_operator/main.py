@@ -11,6 +11,7 @@ import typer
 from lccp.api.exits import ExitCode
 from lccp.contract.errors import LccpError
 from lccp.logs import FORMAT_VARIABLE, LEVEL_VARIABLE, LogFormat, configure
+from lccp.signals import end_on_sigterm
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -53,6 +54,7 @@ def _spare_collections() -> None:
 
 def main() -> None:
     """Entry point: bad input ends with one sentence and exit code 2."""
+    end_on_sigterm(ExitCode.OK)
     try:
         app()
     except LccpError as error:

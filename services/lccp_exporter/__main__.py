@@ -1,5 +1,16 @@
-"""The exporter, as `python -m lccp_exporter`."""
+"""The program `lccp-exporter` (see `main`), also as `python -m lccp_exporter`."""
 
-from lccp_exporter.main import main
+from lccp.api.exits import ExitCode
+from lccp.signals import end_on_sigterm
 
-main()
+
+def main() -> None:
+    """Entry point."""
+    end_on_sigterm(ExitCode.OK)
+    from lccp_exporter.main import main as program
+
+    program()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,12 +1,33 @@
 import signal
+import subprocess
+import sys
 import threading
 import time
+import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from queue import Empty
 
 import pytest
 
+from lccp.api.exits import ExitCode
 from lccp.signals import LOOK_SECONDS, SignalEvent
+
+PROJECT = Path(__file__).parents[2] / "pyproject.toml"
+IMPORTED = """
+import importlib, os, signal, sys
+
+class Terminated:
+    def find_spec(self, name, *_):
+        if name == "pydantic":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+module, function = sys.argv[1:]
+sys.meta_path.insert(0, Terminated())
+sys.argv[1:] = []
+getattr(importlib.import_module(module), function)()
+"""
+"""Runs a program that is sent SIGTERM while it imports."""
 
 
 @pytest.fixture
@@ -54,3 +75,25 @@ def test_a_signal_that_did_not_wake_the_wait_ends_it_too(monkeypatch: pytest.Mon
 
     assert slept.wait()
     signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("program", "code"),
+    [
+        ("lccp-train", ExitCode.TERMINATED),
+        ("lccp-evaluate", ExitCode.TERMINATED),
+        ("lccp-import", ExitCode.TERMINATED),
+        ("lccp-operator", ExitCode.OK),
+        ("lccp-exporter", ExitCode.OK),
+    ],
+)
+def test_a_container_ends_on_sigterm_while_its_program_is_imported(
+    program: str, code: ExitCode
+) -> None:
+    """The signal comes with the first import of pydantic, without which no program begins."""
+    scripts = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["scripts"]
+    module, _, function = scripts[program].partition(":")
+    command = [sys.executable, "-c", IMPORTED, module, function]
+
+    assert subprocess.run(command, timeout=60, check=False).returncode == code

@@ -38,9 +38,9 @@ FORKED_BY: dict[tuple[str, ...], tuple[str, ...]] = {
 class Programs:
     """Command lines of the workloads' programs, by the name of their container."""
 
-    trainer: tuple[str, ...] = (sys.executable, "-m", "lccp_trainer.launch.launcher")
+    trainer: tuple[str, ...] = (sys.executable, "-m", "lccp_trainer.launch")
     evaluator: tuple[str, ...] = EVALUATOR
-    importer: tuple[str, ...] = (sys.executable, "-m", "lccp_evaluator.importer.main")
+    importer: tuple[str, ...] = (sys.executable, "-m", "lccp_evaluator.importer")
 
     def of(self, pods: PodSet) -> tuple[str, ...]:
         """The program of these pods. Raises InvalidInput for one that only clusters run."""

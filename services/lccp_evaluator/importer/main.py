@@ -155,7 +155,3 @@ def _source(spec: LCCPRunSpec) -> SourceSpec:
     if spec.source is None:
         raise InvalidInput("spec.source: is not set: only an attached run has an importer")
     return spec.source
-
-
-if __name__ == "__main__":
-    main()

@@ -229,7 +229,3 @@ def launch(environ: Mapping[str, str]) -> ExitCode:
 
 def main() -> None:
     sys.exit(launch(os.environ))
-
-
-if __name__ == "__main__":
-    main()

@@ -148,7 +148,7 @@ class World:
         log = self.root / f"attempt-{len(self.started)}.log"
         with log.open("w") as errors:
             process = subprocess.Popen(
-                [sys.executable, "-m", "lccp_trainer.launch.launcher"],
+                [sys.executable, "-m", "lccp_trainer.launch"],
                 env=os.environ | {"OMP_NUM_THREADS": "1"} | environ,
                 stderr=errors,
             )
