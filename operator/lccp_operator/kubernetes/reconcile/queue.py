@@ -18,13 +18,18 @@ BESIDE_URGENT = 2
 CALM_SECONDS = 1.0
 """How long after an urgent key others are held back still: the next one is likely near."""
 
+SLOW_SECONDS = 5.0
+"""How long after its last progress a worker no longer counts: the call that it waits for, such as
+one that a webhook delays, hinders no other."""
+
 
 class WorkQueue(Generic[K]):
     """A queue of keys with due times. Safe to use from several threads.
 
     The key due longest is handed out first, and an urgent one has a head start. While workers have
-    urgent keys, and a moment longer, only a few others are in work. A key that is added while a
-    worker has it is handed out again when that worker is done. Adding and taking cost O(log n).
+    urgent keys, and a moment longer, only a few others are in work; workers that wait long for an
+    answer don't count. A key that is added while a worker has it is handed out again when that
+    worker is done. Adding and taking cost O(log n).
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -134,24 +139,31 @@ class WorkQueue(Generic[K]):
         """The key to hand out now; old entries are dropped."""
         self._collect()
         urgent, other = self._first(True), self._first(False)
-        if self._others_wait():
+        if self._others_wait(urgent is not None):
             other = None
         if other is None or (urgent is not None and urgent - HEAD_START_SECONDS < other):
             return None if urgent is None else heapq.heappop(self._ready[True])[-1]
         return heapq.heappop(self._ready[False])[-1]
 
-    def _others_wait(self) -> bool:
+    def _others_wait(self, urgent_due: bool) -> bool:
         """Whether as many keys are in work beside urgent ones as may be."""
-        urgent = len(self._taken_urgent)
-        calm = urgent == 0 and self._clock() - self._was_urgent_at >= CALM_SECONDS
-        return not calm and len(self._taken) - urgent >= BESIDE_URGENT
+        quick = [key for key, since in self._taken.items() if self._left(since, SLOW_SECONDS) > 0]
+        others = sum(key not in self._taken_urgent for key in quick)
+        near = urgent_due or self._left(self._was_urgent_at, CALM_SECONDS) > 0
+        return (near or others < len(quick)) and others >= BESIDE_URGENT
 
     def _pause_seconds(self) -> float | None:
         """How long there is nothing to hand out, unless keys are added or done; None: for good."""
-        times = [self._waiting[0][0]] if self._waiting else []
-        if self._ready[False] and not self._taken_urgent:
-            times.append(self._was_urgent_at + CALM_SECONDS)
-        return min(times) - self._clock() if times else None
+        left = [self._left(self._waiting[0][0], 0.0)] if self._waiting else []
+        if self._ready[False]:
+            held = [self._left(since, SLOW_SECONDS) for since in self._taken.values()]
+            held.append(self._left(self._was_urgent_at, CALM_SECONDS))
+            left += [seconds for seconds in held if seconds > 0]
+        return min(left, default=None)
+
+    def _left(self, since: float, seconds: float) -> float:
+        """What is left of the `seconds` since then."""
+        return since + seconds - self._clock()
 
     def _collect(self) -> None:
         """Move entries that have become due to their heap."""

@@ -10,6 +10,7 @@ from lccp_operator.kubernetes.reconcile.queue import (
     BESIDE_URGENT,
     CALM_SECONDS,
     HEAD_START_SECONDS,
+    SLOW_SECONDS,
     WorkQueue,
 )
 
@@ -78,10 +79,56 @@ def test_few_others_are_in_work_beside_urgent_keys(queue: Queue, clock: Clock) -
         queue.add(other)
 
     assert [queue.take() for _ in range(1 + BESIDE_URGENT)] == ["urgent", *others[:-2]]
-    clock.now = 2 * HEAD_START_SECONDS
     assert queue.take_now() is None
     queue.done(others[0])
     assert queue.take() == others[-2]
+
+
+def test_others_go_on_beside_workers_that_wait_long_for_an_answer(
+    queue: Queue, clock: Clock
+) -> None:
+    for i in range(2 * BESIDE_URGENT + 1):
+        queue.add(f"other {i}")
+    queue.add("urgent", urgent=True)
+    waiting = [queue.take() for _ in range(1 + BESIDE_URGENT)]
+    clock.now = SLOW_SECONDS
+    queue.add("new", urgent=True)
+    assert queue.take() == "new"
+
+    assert [queue.take() for _ in range(BESIDE_URGENT)] == ["other 2", "other 3"]
+    assert queue.take_now() is None
+    clock.now += CALM_SECONDS
+    queue.note_progress()
+    queue.done("new")
+    assert waiting[0] == "urgent"
+    assert queue.take_now() is None
+
+
+def test_an_urgent_key_that_waits_long_for_an_answer_holds_nobody_back(
+    queue: Queue, clock: Clock
+) -> None:
+    queue.add("urgent", urgent=True)
+    others = [f"other {i}" for i in range(BESIDE_URGENT + 2)]
+    queue.take()
+    clock.now = SLOW_SECONDS
+    for other in others:
+        queue.add(other)
+
+    assert [queue.take() for _ in others] == others
+
+
+def test_those_held_back_by_slow_workers_are_handed_out_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lccp_operator.kubernetes.reconcile.queue.SLOW_SECONDS", 0.2)
+    queue: Queue = WorkQueue()
+    queue.add("urgent", urgent=True)
+    for i in range(BESIDE_URGENT + 1):
+        queue.add(f"other {i}")
+    for _ in range(1 + BESIDE_URGENT):
+        queue.take()
+
+    assert queue.take() == f"other {BESIDE_URGENT}"
 
 
 def test_others_are_held_back_until_a_moment_after_the_last_urgent_key(
@@ -92,10 +139,10 @@ def test_others_are_held_back_until_a_moment_after_the_last_urgent_key(
     for other in others:
         queue.add(other)
     taken = {queue.take() for _ in range(1 + BESIDE_URGENT)}
-    clock.now = 5
+    clock.now = 3
     queue.done("urgent")
 
-    clock.now = 5 + 0.9 * CALM_SECONDS
+    clock.now = 3 + 0.9 * CALM_SECONDS
     assert queue.take_now() is None
     queue.add("urgent", urgent=True)
     assert queue.take_now() == "urgent"
