@@ -123,6 +123,15 @@ def test_a_slow_start_is_not_taken_for_a_hang(objects: list[Object]) -> None:
         assert start["periodSeconds"] * start["failureThreshold"] >= 300
 
 
+def test_pods_soon_leave_a_node_that_does_not_answer(objects: list[Object]) -> None:
+    """By default they stay for five minutes, in which nobody would report anything."""
+    for deployment in of_kind(objects, "Deployment"):
+        given = deployment["spec"]["template"]["spec"]["tolerations"]
+        left = {one["key"]: one.get("tolerationSeconds", 300) for one in given}
+        for reason in ("not-ready", "unreachable"):
+            assert left[f"node.kubernetes.io/{reason}"] <= 5
+
+
 def test_only_the_operator_may_use_the_api(objects: list[Object]) -> None:
     for pod in pod_templates(objects):
         component = pod["metadata"]["labels"]["app.kubernetes.io/component"]

@@ -58,9 +58,12 @@ priorityClassName: {{ . | quote }}
 {{- with $values.nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with $values.tolerations }}
-tolerations: {{- toYaml . | nindent 2 }}
+{{- $lost := list -}}
+{{- range list "not-ready" "unreachable" -}}
+{{- $taint := dict "key" (printf "node.kubernetes.io/%s" .) "operator" "Exists" "effect" "NoExecute" -}}
+{{- $lost = append $lost (set $taint "tolerationSeconds" 5) -}}
 {{- end }}
+tolerations: {{- toYaml (concat $lost $values.tolerations) | nindent 2 }}
 {{- end -}}
 
 {{- define "lccp.containerSecurity" -}}
