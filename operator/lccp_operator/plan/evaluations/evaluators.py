@@ -45,6 +45,7 @@ def _deletions(context: Context) -> list[Intent]:
         if (_has_ended(state) and (state.lingers or workload.key not in kept))
         or _is_outdated(context, workload, state)
         or not (_is_asked_for(context, workload) or state.deleting)
+        or (_is_in_vain(context, workload) and state.live and not state.deleting)
     ]
 
 
@@ -52,6 +53,13 @@ def _is_asked_for(context: Context, workload: Evaluation) -> bool:
     """The spec still names its suite."""
     named = context.spec.evaluation.suite(workload.suite)
     return workload.suite in (INTRINSIC, ANNEAL) or named is not None
+
+
+def _is_in_vain(context: Context, workload: Evaluation) -> bool:
+    """No report of it would count: its checkpoint is gone, or the evaluation failed for good."""
+    gone = context.facts.evaluated(workload.key) is None and not context.facts.damaged
+    unusable = {*context.facts.reports, *context.facts.damaged_reports}
+    return gone or (workload.key in unusable and workload.key in failed(context))
 
 
 def _is_outdated(context: Context, workload: Evaluation, state: WorkloadState) -> bool:

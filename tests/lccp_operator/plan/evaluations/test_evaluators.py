@@ -2,15 +2,14 @@
 
 from dataclasses import replace
 
+import pytest
 from evaluated_world import FIRST, SECOND, THIRD, a_world, begun, fail_once, outcome
-from operator_world import (
-    conditions,
-    with_spec,
-)
+from operator_world import KEYS, conditions, manifest_of, report_of, with_spec
 
 from lccp.api.causes import Cause
 from lccp.api.conditions import ConditionType, Reason
 from lccp.api.exits import ExitCode
+from lccp.api.labels import INTRINSIC
 from lccp.api.objects.journal import Pinned
 from lccp_operator.intents import DeleteWorkload, Plan, RecordJournal
 from lccp_operator.observed import Known
@@ -196,3 +195,18 @@ def test_a_suite_that_is_taken_out_is_not_waited_for() -> None:
 
     assert DeleteWorkload(Evaluation(FIRST, "mine")) in decided.intents
     assert DeleteWorkload(Evaluation(FIRST)) not in decided.intents
+
+
+@pytest.mark.parametrize("there", ["another's report", "a damaged report", "no checkpoint"])
+def test_an_evaluator_whose_report_would_not_count_is_ended(there: str) -> None:
+    world = a_world(checkpoints=2)
+    assert begun(world.reconcile()) == [Evaluation(FIRST)]
+    if there == "no checkpoint":
+        world.store.delete(KEYS.checkpoint_manifest(FIRST))
+    else:
+        report = b"{" if "damaged" in there else report_of(manifest_of(SECOND)).to_json()
+        world.store.put(KEYS.report(FIRST, INTRINSIC), report)
+
+    assert DeleteWorkload(Evaluation(FIRST)) in world.reconcile().intents
+    world.pass_time()
+    assert begun(world.reconcile()) == [Evaluation(SECOND)]
