@@ -10,7 +10,8 @@ from lccp.api.labels import KIND
 from lccp.api.run import LCCPRun, LCCPRunSpec
 from lccp.contract.errors import InvalidInput
 from lccp.contract.location import MALFORMED, remote_location
-from lccp.model_config import CONFIG, lacks, read_model_config
+from lccp.foreign_formats import lacks
+from lccp.model_config import CONFIG, read_model_config
 from lccp.probes.registry import PROBES
 from lccp.yaml_files import documents
 

@@ -6,7 +6,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from lccp.contract.errors import InvalidInput
-from lccp.model_config import CONFIG, lacks, other_format
+from lccp.foreign_formats import lacks, other_format
+from lccp.model_config import CONFIG
 from lccp_evaluator.series.tokens import TokenCounts, Trained, step_in, tokens_in
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from lccp.api.objects.report import FileStamp
 from lccp.contract.errors import InvalidInput
-from lccp.model_config import CONFIG, lacks
+from lccp.foreign_formats import lacks
+from lccp.model_config import CONFIG
 from lccp.store.directory import file_record, in_parallel
 
 WEIGHTS, WEIGHTS_INDEX = "model.safetensors", "model.safetensors.index.json"
