@@ -53,7 +53,7 @@ FAULTS = [
     ('stores[1]={"name":"a","url":"file:///a"}', "stores[1].url: file:///a is on no volume: mount"),
     ('stores[1].region="eu"', "stores[1].region: leave it out: the store is a folder"),
     ('stores[2]={"name":"a","url":"s3://b"}', 'stores: two of them are called "a"'),
-    ('stores[3]={"name":"c","url":"s3://B"}', 'not "s3://B"'),
+    ('stores[3]={"name":"c","url":"s3://b?c"}', 'not "s3://b?c"'),
     ('image.registry="https://registry.example.com"', "image.registry: must be HOST, HOST:PORT"),
     ('image.pullSecrets=["A B"]', "image.pullSecrets[0]: must be the name of an object"),
     ('image.operator.repository="a:1"', "image.operator.repository: must be a name such as"),
@@ -76,6 +76,25 @@ FAULTS = [
     ("podDisruptionBudget.enabled=true", "operator.extraVolumeMounts[0].mountPath: must be an abs"),
 ]
 """By sentences that say what would be right."""
+MOUNT = (
+    '.extraVolumes=[{"name":"runs"}]',
+    '.extraVolumeMounts=[{"name":"runs","mountPath":"/my runs"}]',
+)
+RIGHT = [
+    "operator.replicas=3",
+    f'image.trainer.digest="{DIGEST}"',
+    'image.registry=""',
+    'image.operator.repository="localhost:5000/lccp-operator"',
+    *(f"image.evaluator.{field}=null" for field in ("tag", "digest")),
+    *(f"{field}=null" for field in ("fullnameOverride", "metrics.serviceMonitor.interval")),
+    "operator.tolerations=null",
+    "runs.purgeResources.limits.memory=536870912",
+    'operator.resources.requests={"cpu":".5","memory":"200000000000m"}',
+    'stores[1]={"name":"b","url":"s3://My_Bucket"}',
+    'stores[2]={"name":"c","url":"file:///my%20runs/a"}',
+    *(part + setting for part in ("operator", "exporter") for setting in MOUNT),
+]
+"""None of them is refused. Null takes the chart's own value away."""
 
 
 @pytest.mark.slow
@@ -114,8 +133,7 @@ def test_names_that_look_like_numbers_stay_names(helm: Helm, value_set: dict[str
 
 @pytest.mark.slow
 def test_right_values_are_not_refused(helm: Helm, value_set: dict[str, Path]) -> None:
-    digest = f'image.trainer.digest="{DIGEST}"'
-    assert helm.refusal(value_set["s3"], "operator.replicas=3", digest) == ""
+    assert helm.refusal(value_set["s3"], *RIGHT) == ""
 
 
 @pytest.mark.slow

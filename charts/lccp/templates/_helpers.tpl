@@ -63,7 +63,7 @@ nodeSelector: {{- toYaml . | nindent 2 }}
 {{- $taint := dict "key" (printf "node.kubernetes.io/%s" .) "operator" "Exists" "effect" "NoExecute" -}}
 {{- $lost = append $lost (set $taint "tolerationSeconds" 5) -}}
 {{- end }}
-tolerations: {{- toYaml (concat $lost $values.tolerations) | nindent 2 }}
+tolerations: {{- toYaml (concat $lost ($values.tolerations | default list)) | nindent 2 }}
 {{- end -}}
 
 {{- define "lccp.containerSecurity" -}}

@@ -18,10 +18,11 @@
 {{- $_ := set $told "faults" (append $told.faults (printf "%s: %s" (index . 1) (index . 2))) -}}
 {{- end -}}
 
-{{- /* Adds a fault unless a value matches: (list $told "field" "value" "pattern" "what it must be") */ -}}
+{{- /* Adds a fault unless a value matches: (list $told "field" "value" "pattern" "what it must be"). Null is as good as "". */ -}}
 {{- define "lccp.must" -}}
-{{- if not (regexMatch (index . 3) (index . 2)) -}}
-{{- include "lccp.fault" (list (index . 0) (index . 1) (printf "must be %s, not %q" (index . 4) (index . 2))) -}}
+{{- $value := index . 2 | default "" -}}
+{{- if not (regexMatch (index . 3) $value) -}}
+{{- include "lccp.fault" (list (index . 0) (index . 1) (printf "must be %s, not %q" (index . 4) $value)) -}}
 {{- end -}}
 {{- end -}}
 
@@ -38,10 +39,10 @@
 {{- define "lccp.validateRelease" -}}
 {{- $told := index . 0 -}}{{- $root := index . 1 -}}{{- $values := $root.Values -}}
 {{- $name := include "lccp.fullname" $root -}}
-{{- include "lccp.must" (list $told (ternary "fullnameOverride" "the release's name" (ne $values.fullnameOverride "")) $name "^[a-z]([-a-z0-9]*[a-z0-9])?$" "lower-case letters, digits and hyphens, the first one a letter, since Services are called after it") -}}
-{{- if gt (len $values.fullnameOverride) 40 -}}
-{{- include "lccp.fault" (list $told "fullnameOverride" (printf "must have at most 40 characters, not %d, since names of objects are longer" (len $values.fullnameOverride))) -}}
-{{- end -}}
+{{- include "lccp.must" (list $told (empty $values.fullnameOverride | ternary "the release's name" "fullnameOverride") $name "^[a-z]([-a-z0-9]*[a-z0-9])?$" "lower-case letters, digits and hyphens, the first one a letter, since Services are called after it") -}}
+{{- with $values.fullnameOverride }}{{ if gt (len .) 40 -}}
+{{- include "lccp.fault" (list $told "fullnameOverride" (printf "must have at most 40 characters, not %d, since names of objects are longer" (len .))) -}}
+{{- end }}{{ end -}}
 {{- range $i, $namespace := $values.namespaces -}}
 {{- include "lccp.must" (list $told (printf "namespaces[%d]" $i) $namespace "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$" "a namespace: up to 63 lower-case letters, digits and hyphens") -}}
 {{- end -}}
@@ -51,7 +52,7 @@
 {{- include "lccp.must" (list $told "metrics.rules.runbookUrl" $values.metrics.rules.runbookUrl "^[^\\s]+$" "the address of the folder of runbooks, such as https://example.com/lccp/docs/runbooks/") -}}
 {{- include "lccp.must" (list $told "metrics.dashboards.folderAnnotation" $values.metrics.dashboards.folderAnnotation "^[a-zA-Z0-9./_-]+$" "the name of an annotation, such as grafana_folder") -}}
 {{- include "lccp.mayName" (list $told "serviceAccount.name" $values.serviceAccount.name) -}}
-{{- include "lccp.must" (list $told "metrics.serviceMonitor.interval" $values.metrics.serviceMonitor.interval "^[0-9]+(ms|s|m|h)$" "a time such as 30s or 1m") -}}
+{{- with $values.metrics.serviceMonitor.interval }}{{ include "lccp.must" (list $told "metrics.serviceMonitor.interval" . "^[0-9]+(ms|s|m|h)$" "a time such as 30s or 1m") }}{{ end -}}
 {{- if gt (mul 3 (int $values.lease.renewSeconds)) (int $values.lease.durationSeconds) -}}
 {{- include "lccp.fault" (list $told "lease.renewSeconds" (printf "must be at most a third of lease.durationSeconds (%d), not %d: a single late renewal would end the leader" (int $values.lease.durationSeconds) (int $values.lease.renewSeconds))) -}}
 {{- end -}}
@@ -72,7 +73,7 @@
 {{- end -}}
 {{- $names = append $names $store.name -}}
 {{- include "lccp.must" (list $told (printf "%s.name" $at) $store.name "^[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?$" "up to 50 lower-case letters, digits and hyphens") -}}
-{{- include "lccp.must" (list $told (printf "%s.url" $at) $store.url "^(s3://[a-z0-9][-a-z0-9.]*(/.*)?|file:///.+)$" "s3://BUCKET/PREFIX, or file:///FOLDER") -}}
+{{- include "lccp.must" (list $told (printf "%s.url" $at) $store.url "^(s3://[a-zA-Z0-9][a-zA-Z0-9._-]*(/.*)?|file:///.+)$" "s3://BUCKET/PREFIX, or file:///FOLDER") -}}
 {{- with $store.endpoint }}{{ include "lccp.must" (list $told (printf "%s.endpoint" $at) . "^https?://[^/]+/?$" "http://HOST:PORT or https://HOST:PORT, without a path") }}{{ end -}}
 {{- with $store.caFile }}{{ include "lccp.must" (list $told (printf "%s.caFile" $at) . "^/" "an absolute path in the pods") }}{{ end -}}
 {{- with $store.credentialsSecret }}{{ include "lccp.mustName" (list $told (printf "%s.credentialsSecret" $at) .) }}{{ end -}}
@@ -89,8 +90,8 @@
 {{- range $field := list "endpoint" "region" "credentialsSecret" "instanceMetadata" "caFile" -}}
 {{- if index $store $field }}{{ include "lccp.fault" (list $told (printf "%s.%s" $at $field) "leave it out: the store is a folder") }}{{ end -}}
 {{- end -}}
-{{- $folder := printf "%s/" (trimPrefix "file://" $store.url) -}}
-{{- range $component := ternary (list "operator" "exporter") (list "operator") $values.exporter.enabled -}}
+{{- $folder := printf "%s/" (urlParse $store.url).path -}}
+{{- range $component := ternary (list "operator" "exporter") (list "operator") (default false $values.exporter.enabled) -}}
 {{- $mounted := false -}}
 {{- range (index $values $component).extraVolumeMounts -}}
 {{- if hasPrefix (printf "%s/" (trimSuffix "/" .mountPath)) $folder }}{{ $mounted = true }}{{ end -}}
@@ -107,7 +108,7 @@
 {{- range $i, $secret := $image.pullSecrets }}{{ include "lccp.mustName" (list $told (printf "image.pullSecrets[%d]" $i) $secret) }}{{ end -}}
 {{- range $part := list "operator" "trainer" "evaluator" -}}
 {{- $own := index $image $part -}}{{- $at := printf "image.%s" $part -}}
-{{- include "lccp.must" (list $told (printf "%s.repository" $at) $own.repository "^[a-z0-9]+([._/-]+[a-z0-9]+)*$" "a name such as lccp-operator; a tag belongs in tag, a digest in digest") -}}
+{{- include "lccp.must" (list $told (printf "%s.repository" $at) $own.repository "^([a-zA-Z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*$" "a name such as lccp-operator; a tag belongs in tag, a digest in digest") -}}
 {{- include "lccp.must" (list $told (printf "%s.tag" $at) $own.tag "^([a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127})?$" "up to 128 letters, digits, dots, hyphens and underscores") -}}
 {{- include "lccp.must" (list $told (printf "%s.digest" $at) $own.digest "^(sha256:[0-9a-f]{64})?$" "sha256: and 64 hexadecimal digits") -}}
 {{- end -}}
@@ -124,7 +125,7 @@
 {{- include "lccp.must" (list $told (printf "runs.podTemplates.fields[%d]" $i) $field "^[a-zA-Z]+$" "a field of a pod's spec, such as volumes") -}}
 {{- end -}}
 {{- range $kind, $amounts := $runs.purgeResources }}{{ range $name, $amount := $amounts -}}
-{{- include "lccp.must" (list $told (printf "runs.purgeResources.%s.%s" $kind $name) (toString $amount) "^[0-9]{1,15}([.][0-9]{1,9})?(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi)?$" "a quantity such as 500m, 2 or 1Gi") -}}
+{{- include "lccp.must" (list $told (printf "runs.purgeResources.%s.%s" $kind $name) (toJson $amount | trimAll "\"") "^[0-9]{1,15}([.][0-9]{1,9})?(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi)?$" "a quantity such as 500m, 2 or 1Gi") -}}
 {{- end }}{{ end -}}
 {{- end -}}
 
@@ -132,7 +133,7 @@
 {{- define "lccp.validatePods" -}}
 {{- $told := index . 0 -}}{{- $at := index . 1 -}}{{- $own := index . 2 -}}
 {{- range $kind, $amounts := $own.resources }}{{ range $name, $amount := $amounts -}}
-{{- include "lccp.must" (list $told (printf "%s.resources.%s.%s" $at $kind $name) (toString $amount) "^[0-9]+([.][0-9]+)?([mkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?$" "a quantity such as 500m, 2 or 1Gi") -}}
+{{- include "lccp.must" (list $told (printf "%s.resources.%s.%s" $at $kind $name) (toString $amount) "^[+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?$" "a quantity such as 500m, 2 or 1Gi") -}}
 {{- end }}{{ end -}}
 {{- include "lccp.mayName" (list $told (printf "%s.priorityClassName" $at) $own.priorityClassName) -}}
 {{- range $label, $value := $own.podLabels -}}
