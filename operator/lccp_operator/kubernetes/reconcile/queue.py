@@ -49,6 +49,8 @@ class WorkQueue(Generic[K]):
         """When a worker last took or finished an urgent key."""
         self._got_on_at = -math.inf
         """When a worker last took a key, was done with one, or made progress with one."""
+        self._looked_at = -math.inf
+        """When a worker last looked for a key; without one it waits for what was left then."""
         self._count = 0
         self.closed = False
 
@@ -137,6 +139,7 @@ class WorkQueue(Generic[K]):
 
     def _next(self) -> K | None:
         """The key to hand out now; old entries are dropped."""
+        self._looked_at = self._clock()
         self._collect()
         urgent, other = self._first(True), self._first(False)
         if self._others_wait(urgent is not None):
@@ -162,12 +165,12 @@ class WorkQueue(Generic[K]):
         return min(left, default=None)
 
     def _left(self, since: float, seconds: float) -> float:
-        """What is left of the `seconds` since then."""
-        return since + seconds - self._clock()
+        """What was left of the `seconds` since then at the last look."""
+        return since + seconds - self._looked_at
 
     def _collect(self) -> None:
         """Move entries that have become due to their heap."""
-        while self._waiting and self._waiting[0][0] <= self._clock():
+        while self._waiting and self._waiting[0][0] <= self._looked_at:
             entry = heapq.heappop(self._waiting)
             heapq.heappush(self._ready[entry[-1] in self._urgent], entry)
 
