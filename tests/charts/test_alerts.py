@@ -597,6 +597,12 @@ CASES = {
         firing=(),
         quiet=(70, 110, 140, 220),
     ),
+    "a new run of which nobody knows whether it has checkpoints": Case(
+        "LCCPEvaluationNotStarted",
+        {**evaluating("ActionRefused", "-1x100"), **degraded("ActionRefused", "1x100")},
+        firing=(),
+        quiet=(70, 90),
+    ),
     "evaluators of a run that is being deleted": Case(
         "LCCPEvaluationNotStarted",
         {
