@@ -60,7 +60,7 @@ UNITS: dict[str, Callable[[float], str]] = {
     "short": _scaled(SCALES),
     "s": _scaled(LENGTHS),
     "bytes": _scaled(BYTES),
-    "decmbytes": lambda value: f"{value / 1_000:.3g} GB",
+    "mbytes": lambda value: f"{value / 1_024:.3g} GiB",
     "watt": lambda value: f"{value:.3g} W",
     "celsius": lambda value: f"{value:.3g} °C",
 }
