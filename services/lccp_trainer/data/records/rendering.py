@@ -102,12 +102,14 @@ class _Renderer:
             )
         last = number == len(messages) - 1
         closing = "" if last else self._closing(messages[:number])
+        said = self._text(messages[: number + 1])
+        is_apart = text.startswith(said)
+        end = len(said) if is_apart else len(text)
         for answer in (content + closing, content.strip() + closing):
-            at = text.find(answer, len(asked))
+            at = text.find(answer, len(asked), end)
             if at >= 0:
                 return len(asked), len(text) if last else at + len(answer)
-        said = self._text(messages[: number + 1])
-        if text.startswith(said) and content.strip() in said[len(asked) :]:
+        if is_apart and content.strip() in said[len(asked) :]:
             return len(asked), len(said)
         return Unusable(f"messages[{number}]: the chat template omits the answer, or a part of it")
 

@@ -58,6 +58,24 @@ def test_an_answer_is_predicted_with_what_the_template_makes_of_its_other_fields
     ]
 
 
+def test_an_answer_with_other_fields_is_not_sought_in_messages_after_it() -> None:
+    messages = (
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "content": "Done.", "calls": ["now()"]},
+        {"role": "tool", "content": "noon"},
+        {"role": "assistant", "content": "Done."},
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "content": "a"},
+    )
+    found = rendered(Conversation(messages), TOKENIZER, CALLING)
+    assert isinstance(found, Passage), found
+    assert [found.text[start:end] for start, end in found.spans] == [
+        "Done.<call>now()<|end|>\n",
+        "Done.<|end|>\n",
+        "a<|end|>\n",
+    ]
+
+
 def test_the_plain_template_ends_answers_with_the_end_of_text() -> None:
     found = rendered(conversation("q", "a"), TOKENIZER, PLAIN_TEMPLATE)
     assert isinstance(found, Passage)
