@@ -77,7 +77,7 @@ def _object(value: Any) -> Any:
     try:
         return value.as_py()
     except UnicodeDecodeError:
-        return value.as_buffer().to_pybytes()
+        return value.cast("binary").as_py()
 
 
 def _check_column(names: list[str], name: str) -> None:

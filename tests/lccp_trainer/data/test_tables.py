@@ -74,11 +74,23 @@ def test_a_damaged_table_is_not_read(tmp_path: Path, form: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_text_that_is_not_utf_8_comes_as_bytes_among_the_rest(tmp_path: Path, form: str) -> None:
+@pytest.mark.parametrize("encoded", [False, True], ids=["plain", "by a dictionary"])
+def test_text_that_is_not_utf_8_comes_as_bytes_among_the_rest(
+    tmp_path: Path, form: str, encoded: bool
+) -> None:
     text = pa.array([b"tea", b"caf\xe9", None]).view(pa.string())
-    path = write(tmp_path / "a", form, pa.table({"text": text}))
+    column_of_text = text.dictionary_encode() if encoded else text
+    path = write(tmp_path / "a", form, pa.table({"text": column_of_text}))
 
     assert list(column(path, form, "text")) == ["tea", b"caf\xe9", None]
+
+
+def test_lists_of_text_that_is_not_utf_8_are_not_read(tmp_path: Path) -> None:
+    lists = pa.ListArray.from_arrays([0, 1], pa.array([b"caf\xe9"]).view(pa.string()))
+    path = write(tmp_path / "a", "Parquet", pa.table({"text": lists}))
+
+    with pytest.raises(NotRead, match=r"^can't be read: "):
+        list(column(path, "Parquet", "text"))
 
 
 @pytest.mark.parametrize("form", FORMS)
