@@ -5,6 +5,7 @@ one document after another) and `<name>.offsets` (int64, where each document beg
 end). The index is written last: without it the folder is not ready.
 """
 
+import errno
 import hashlib
 import os
 import resource
@@ -151,6 +152,8 @@ class TokenShards:
         try:
             self._shards = [_opened(folder, record, where) for record in self._records]
         except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+                raise
             raise InvalidInput(
                 f"{where}: {len(self._records):,} files of documents can't be mapped into memory "
                 f"({error.strerror}): put the documents into fewer files"

@@ -4,6 +4,7 @@ import errno
 import os
 import resource
 from collections.abc import Iterator
+from itertools import count, filterfalse, islice
 from pathlib import Path
 
 import numpy as np
@@ -99,8 +100,8 @@ def files_open_max() -> Iterator[int]:
     """How many more files this process may open."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     opened = set(map(int, os.listdir("/proc/self/fd")))
-    free = [number for number in range(limits[0]) if number not in opened]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (free[16], limits[1]))
+    free = filterfalse(opened.__contains__, count())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next(islice(free, 16, None)), limits[1]))
     yield 16
     resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
@@ -115,13 +116,28 @@ def test_there_may_be_more_shards_than_files_that_a_process_may_open(
     assert [int(shards.read(n, 0, 1)[0]) for n in range(len(shards))] == list(range(many))
 
 
+def failing(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let files be mapped with the error of this number."""
+
+    def mapped(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(np, "memmap", mapped)
+
+
 def test_more_shards_than_a_process_can_map_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
-
-    monkeypatch.setattr(np, "memmap", full)
+    failing(errno.ENOMEM, monkeypatch)
 
     with pytest.raises(InvalidInput, match=r"2 files .*\(Cannot allocate memory\): put the doc"):
         shards_of(tmp_path / "many", *[[[1] * READ_BYTES]] * 2)
+
+
+def test_a_disk_that_does_not_answer_is_no_fault_of_the_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing(errno.EIO, monkeypatch)
+
+    with pytest.raises(OSError, match="Input/output error"):
+        shards_of(tmp_path / "one", [[1] * READ_BYTES])
