@@ -3,15 +3,17 @@
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from lccp.api.spec.model import ModelSpec
+from lccp.api.spec.model import ModelSpec, RopeScaling
 from lccp.contract.errors import InvalidInput
 from lccp.foreign_formats import lacks
 
 CONFIG = "config.json"
 STRETCHED = ("linear", "yarn", "llama3", "longrope")
 """RoPE types of a model whose context was already stretched, by factors of its unscaled angles."""
+OFFERED = get_args(RopeScaling.model_fields["type"].annotation)
+"""RoPE types that a manifest may ask for."""
 ATTENTIVE = {"attention", "full_attention", "sliding_attention", "chunked_attention"}
 """Values of `layer_types` of layers in which tokens see others by plain attention alone."""
 CARRIERS = (
@@ -81,17 +83,18 @@ def _lost_scaling(spec: ModelSpec, config: Mapping[str, Any]) -> str | None:
     kind = own.get("rope_type", own.get("type"))
     if asked is None or asked.original_context_length is not None or kind not in STRETCHED:
         return None
-    field, instead = "model.ropeScaling", "or set ropeBase instead, or originalContextLength"
+    field, instead = "model.ropeScaling", "set ropeBase instead, or originalContextLength"
     if asked.type != kind:
+        same = f"take {kind}, or " if kind in OFFERED else ""
         return (
-            f"{field}.type: {asked.type} would undo the source's own scaling, of type {kind}: take "
-            f"{kind}, {instead}"
+            f"{field}.type: {asked.type} would undo the source's own scaling, of type {kind}: "
+            f"{same}{instead}"
         )
     factor = own.get("factor")
     if isinstance(factor, int | float) and asked.factor < factor:
         return (
             f"{field}.factor: {asked.factor:g} would undo the source's own {factor:g}, since both "
-            f"stretch the same unscaled angles: take more than {factor:g}, {instead}"
+            f"stretch the same unscaled angles: take more than {factor:g}, or {instead}"
         )
     return None
 

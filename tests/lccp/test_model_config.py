@@ -90,6 +90,12 @@ def test_a_scaling_that_undoes_the_sources_own_is_refused(
     assert not list(unsuited(stretched(kind, factor, originalContextLength="8K"), config))
 
 
+def test_only_a_type_that_a_manifest_may_name_is_advised() -> None:
+    (told,) = unsuited(stretched("yarn", "2"), {"rope_scaling": {"type": "longrope"}})
+
+    assert told.endswith(", of type longrope: set ropeBase instead, or originalContextLength")
+
+
 @pytest.mark.parametrize(
     "rope",
     [
