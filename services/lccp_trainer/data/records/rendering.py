@@ -105,10 +105,10 @@ class _Renderer:
         said = self._text(messages[: number + 1])
         is_apart = text.startswith(said)
         end = len(said) if is_apart else len(text)
-        for answer in (content + closing, content.strip() + closing):
-            at = text.find(answer, len(asked), end)
-            if at >= 0:
-                return len(asked), len(text) if last else at + len(answer)
+        for answer in (content, content.strip()):
+            at = text.find(answer + closing, len(asked), end)
+            if at >= 0 and (is_apart or at == text.find(answer, len(asked))):
+                return len(asked), len(text) if last else at + len(answer + closing)
         if is_apart and content.strip() in said[len(asked) :]:
             return len(asked), len(said)
         return Unusable(f"messages[{number}]: the chat template omits the answer, or a part of it")

@@ -58,8 +58,8 @@ def test_an_answer_is_predicted_with_what_the_template_makes_of_its_other_fields
     ]
 
 
-def test_an_answer_with_other_fields_is_not_sought_in_messages_after_it() -> None:
-    messages = (
+CALLED = Conversation(
+    (
         {"role": "user", "content": "q"},
         {"role": "assistant", "content": "Done.", "calls": ["now()"]},
         {"role": "tool", "content": "noon"},
@@ -67,13 +67,25 @@ def test_an_answer_with_other_fields_is_not_sought_in_messages_after_it() -> Non
         {"role": "user", "content": "q"},
         {"role": "assistant", "content": "a"},
     )
-    found = rendered(Conversation(messages), TOKENIZER, CALLING)
+)
+
+
+def test_an_answer_with_other_fields_is_not_sought_in_messages_after_it() -> None:
+    found = rendered(CALLED, TOKENIZER, CALLING)
     assert isinstance(found, Passage), found
     assert [found.text[start:end] for start, end in found.spans] == [
         "Done.<call>now()<|end|>\n",
         "Done.<|end|>\n",
         "a<|end|>\n",
     ]
+
+
+def test_one_whose_end_the_template_does_not_show_is_refused() -> None:
+    thought = "{% if message.role == 'assistant' and loop.last %}<think>{% endif %}"
+    thinking = CALLING.replace("{{ message.content", f"{thought}{{{{ message.content")
+    found = rendered(CALLED, TOKENIZER, thinking)
+    assert isinstance(found, Unusable)
+    assert found.reason.startswith("messages[1]: the chat template omits the answer")
 
 
 def test_the_plain_template_ends_answers_with_the_end_of_text() -> None:
