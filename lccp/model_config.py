@@ -25,8 +25,9 @@ CARRIERS = (
     "attn_type_list",
     "conv_L_cache",
     "lru_width",
+    "rescale_every",
 )
-"""Fields of models with recurrent or convolutional layers: Mamba, gated delta nets and others."""
+"""Fields of models with recurrent or convolutional layers: Mamba, RWKV and others."""
 
 
 def read_model_config(directory: Path, field: str | None = None) -> dict[str, Any]:

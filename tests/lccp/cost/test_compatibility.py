@@ -183,6 +183,7 @@ def test_a_length_that_the_processes_do_not_divide_is_refused() -> None:
         ({}, DENSE | {"attention_chunk_size": 512}, "attends within chunks of 512 tokens only"),
         ({}, {"text_config": DENSE | {"sliding_window": 512}}, "the last 512 tokens only"),
         ({}, DENSE | {"mamba_d_state": 16}, r"layers that are not supported \(mamba_d_state in "),
+        ({}, DENSE | {"rescale_every": 6}, r"layers that are not supported \(rescale_every in "),
         (
             {"sequenceParallelSize": 2},
             DENSE | {"layer_types": ["linear_attention", "full_attention"]},
