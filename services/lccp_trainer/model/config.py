@@ -20,7 +20,7 @@ UNSCALED = ("rope_theta", "partial_rotary_factor")
 def load_config(spec: ModelSpec, directory: Path) -> Any:
     """The model's config with RoPE and `max_position_embeddings` raised as `spec` specifies.
 
-    Raises InvalidInput if transformers rejects the config, or it has no RoPE to raise.
+    Raises InvalidInput if transformers rejects the config, or it has no context or RoPE to raise.
     """
     try:
         config = AutoConfig.from_pretrained(
@@ -29,6 +29,11 @@ def load_config(spec: ModelSpec, directory: Path) -> Any:
     except (OSError, ValueError, KeyError, ImportError, StrictDataclassError) as error:
         raise InvalidInput(f"model.source: {directory}: {first_line(error)}") from None
     text = config.get_text_config()
+    if not isinstance(getattr(text, "max_position_embeddings", None), int):
+        raise InvalidInput(
+            f"model.source: a {text.model_type} model does not say how many positions it knows "
+            "(max_position_embeddings in config.json): take another model"
+        )
     _settle(text, text.max_position_embeddings, spec.target_context_length)
     if spec.rope_base is not None:
         _rope(text, "model.ropeBase")["rope_theta"] = float(spec.rope_base)

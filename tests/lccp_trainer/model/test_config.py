@@ -57,6 +57,12 @@ def test_a_model_without_rope_is_refused(source: Path) -> None:
         load_config(a_spec(ropeBase=80_000), source)
 
 
+def test_a_model_that_does_not_say_how_long_a_context_it_knows_is_refused(source: Path) -> None:
+    (source / "config.json").write_text(json.dumps({"model_type": "bloom"}))
+    with pytest.raises(InvalidInput, match=r"^model\.source: a bloom model does not say how many"):
+        load_config(a_spec(), source)
+
+
 def test_a_field_of_a_wrong_type_is_named(source: Path) -> None:
     rewrite(source, vocab_size=None)
     with pytest.raises(InvalidInput, match=r"^model\.source: .*'vocab_size'.* int, got NoneType"):
