@@ -78,7 +78,7 @@ def draw(multi_key: MultiKeySettings, tokenizer: Tokenizer, files: Files) -> Dra
     for length, haystack, number in product(multi_key.lengths, range(count), range(len(sets))):
         own = sets[number]
         room = length - opening[2] - own.tokens
-        before = _positions(streams[haystack].first(room), len(own.needles))
+        before = evenly_spread(streams[haystack].first(room), len(own.needles))
         context = _with_needles(part_of(contexts[haystack], 0, room), before, own.needles)
         labels: Labels = {"nominal_length": length, "haystack": haystack, "set": number}
         drawn.samples += _samples((opening, *context), own.needles, before, room, labels)
@@ -128,11 +128,21 @@ def _set(
     return _Set(tuple(needles))
 
 
-def _positions(stream: Stream, count: int) -> list[int]:
-    """Beginnings of sentences before which to put `count` needles, evenly spread."""
-    begins = np.concatenate(([0], np.flatnonzero(stream.begins_sentence)))
-    even = [len(stream.ids) * (2 * number + 1) / (2 * count) for number in range(count)]
-    return [int(begins[np.abs(begins - at).argmin()]) for at in even]
+def evenly_spread(stream: Stream, count: int) -> list[int]:
+    """Tokens before which to put `count` needles, each in the middle of its share of the haystack.
+
+    It is the nearest that begins a sentence; if none in the share does, the nearest that begins
+    a word: vocabularies that join a full stop and line breaks leave few of the former.
+    """
+    share = len(stream.ids) / count
+    sentences = np.concatenate(([0], np.flatnonzero(stream.begins_sentence)))
+    words = np.flatnonzero(stream.begins_word | stream.begins_sentence)
+    found = []
+    for at in (share * (number + 0.5) for number in range(count)):
+        is_near = np.abs(sentences - at).min() <= share / 2
+        begins = sentences if is_near or not len(words) else words
+        found.append(int(begins[np.abs(begins - at).argmin()]))
+    return found
 
 
 def _with_needles(

@@ -10,6 +10,8 @@ from tiny_checkpoints import KINDS, a_tokenizer
 from lccp.contract.errors import InvalidInput
 from lccp.probes.multi_key import MultiKeySettings, resolved
 from lccp.probes.probe import Contexts
+from lccp_evaluator.sampling.haystacks import Stream
+from lccp_evaluator.sampling.look_alikes import evenly_spread
 from lccp_evaluator.sampling.tokenization import Tokenizer
 
 SETTINGS = {"lengths": [1_200, 1_600], "groups": [2, 4], "haystacks": 2, "sets": 3}
@@ -87,6 +89,25 @@ def test_needles_are_spread_over_the_whole_haystack(frozen):
 
 
 @pytest.mark.slow
+def a_stream(sentences, words):
+    begins = [np.isin(np.arange(80), tokens) for tokens in (sentences, words)]
+    return Stream(np.arange(80, dtype=np.int32), *begins)
+
+
+@pytest.mark.parametrize(
+    ("sentences", "words", "found"),
+    [
+        ([9, 31, 49, 70], range(80), [9, 31, 49, 70]),
+        ([0], range(0, 80, 8), [0, 32, 48, 72]),
+        ([0, 31], [0, 11, 45, 66], [0, 31, 45, 66]),
+        ([31], [], [0, 31, 31, 31]),
+    ],
+    ids=["sentences", "none but the first", "some", "hardly any"],
+)
+def test_needles_are_before_sentences_or_where_there_are_none_before_words(sentences, words, found):
+    assert evenly_spread(a_stream(sentences, list(words)), 4) == found
+
+
 def test_the_same_seed_gives_the_same_samples(tokenizer):
     first, again, other = (
         frozen_samples("multi_key", settings(seed=seed), tokenizer).digest for seed in (0, 0, 1)
