@@ -184,10 +184,10 @@ def test_a_hang_while_the_loss_on_held_out_documents_is_measured_is_found(tmp_pa
 @pytest.mark.slow
 def test_a_rewind_that_waits_for_uploads_is_no_hang(tmp_path: Path) -> None:
     found = threading.Event()
-    watchdog = Watchdog(0.2, tmp_path / "hang", found.set, linger_seconds=0)
+    watchdog = Watchdog(1, tmp_path / "hang", found.set, linger_seconds=0)
 
     def rewind() -> None:
-        found.wait(1)
+        found.wait(3)
 
     Trained(tmp_path, SPIKE, watchdog=watchdog, rewind=rewind, onSpike="Rewind")
 
