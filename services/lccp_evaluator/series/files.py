@@ -45,7 +45,10 @@ def model_files(directory: Path) -> dict[str, Path]:
     weights = [directory / name for name in weight_names(directory)]
     for path in weights:
         if not path.is_file():
-            raise InvalidInput(f"{directory}: {lacks(directory, path.name, 'it is not complete')}")
+            told = f"contains no {path.name}: it is not complete"
+            if path.name == WEIGHTS:  # an index would show that the others are to come
+                told = lacks(directory, WEIGHTS, "it is not complete")
+            raise InvalidInput(f"{directory}: {told}")
     beside = [path for pattern in BESIDE_WEIGHTS for path in directory.glob(pattern)]
     return {path.name: path for path in sorted((*weights, *beside)) if path.is_file()}
 

@@ -119,6 +119,14 @@ def test_weights_of_another_format_are_not_waited_for_as_if_they_were_to_come(mo
         stamps(model)
 
 
+def test_a_shard_is_to_come_whatever_another_program_saves_beside_it(model: Path) -> None:
+    (model / "model-2.safetensors").unlink()
+    (model / "global_step10").mkdir()
+
+    with pytest.raises(InvalidInput, match=r"contains no model-2.safetensors: it is not complete$"):
+        stamps(model)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"weight_map": {}}'])
 def test_an_index_that_names_nothing_is_told(model: Path, text: str) -> None:
     (model / INDEX).write_text(text)
