@@ -30,6 +30,7 @@ def told(
     `Degraded` says it, as do an event, the metrics, by `noted`, and the store, if it takes that. A
     store that refuses this run alone is otherwise in order, so that nothing else would report it.
     A status that was written inside is left as it is; then only the others report the refusal.
+    After another failure the metrics report the run as it was read: at least that it is there.
     """
     try:
         yield
@@ -40,6 +41,9 @@ def told(
         status = hindered(run, sentence, at)
         noted(status)
         _tell(run, runs, sentence, status, at, tell_store)
+        raise
+    except Exception:
+        noted(run.status or LCCPRunStatus())
         raise
 
 

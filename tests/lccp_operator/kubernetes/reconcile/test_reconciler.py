@@ -18,7 +18,7 @@ from lccp.api import labels
 from lccp.api.conditions import Reason
 from lccp.api.objects.conditions import RunConditions
 from lccp.api.objects.journal import Journal
-from lccp.contract.errors import InvalidInput
+from lccp.contract.errors import Conflict, InvalidInput
 from lccp.store import objects
 from lccp.store.file import FileStore
 from lccp_operator.kubernetes import api
@@ -261,6 +261,27 @@ def test_what_a_store_in_order_refuses_of_one_run_is_told(
     assert (told["reason"], health.outage) == ("ActionRefused", None)
     assert by_metrics == [[("ActionRefused", 1.0)]] * 3
     assert "may not be used (Not a directory): it is retried" in told["message"]
+
+
+def test_a_deletion_that_fails_again_and_again_is_in_the_metrics(
+    namespace: Namespace, proxied: api.Cluster, proxy: ApiProxy, tmp_path: Path
+) -> None:
+    health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
+    namespace.create_run(run_document("tiny", deletionPolicy="DeleteArtifacts"))
+    states = RunStates(lambda: True)
+    with reconciling(namespace, proxied, health, tmp_path) as reconciler:
+        for _ in range(2):
+            reconciler.reconcile(key)
+    namespace.api.delete(api.RUNS, namespace.name, "tiny", foreground=False)
+
+    with reconciling(namespace, proxied, health, tmp_path, states=states) as reconciler:
+        proxy.faults.extend(Fault(verb, "", 409) for verb in ("POST", "PATCH", "DELETE"))
+        with pytest.raises(Conflict):
+            reconciler.reconcile(key)
+        proxy.faults.clear()
+
+    names = {sample.name for metric in states.collect() for sample in metric.samples}
+    assert "lccp_run_deletion_timestamp_seconds" in names
 
 
 def test_a_refused_workload_is_reported_by_the_reconcile_that_was_refused(
