@@ -210,3 +210,16 @@ def test_an_evaluator_whose_report_would_not_count_is_ended(there: str) -> None:
     assert DeleteWorkload(Evaluation(FIRST)) in world.reconcile().intents
     world.pass_time()
     assert begun(world.reconcile()) == [Evaluation(SECOND)]
+
+
+@pytest.mark.parametrize("there", ["its report", "a damaged manifest"])
+def test_an_evaluator_whose_report_may_count_is_left_alone(there: str) -> None:
+    world = a_world(checkpoints=2)
+    assert begun(world.reconcile()) == [Evaluation(FIRST)]
+    if there == "its report":
+        report = report_of(manifest_of(FIRST)).to_json()
+        world.store.put(KEYS.report(FIRST, INTRINSIC), report)
+    else:
+        world.store.put(KEYS.checkpoint_manifest(FIRST), b"{")
+
+    assert DeleteWorkload(Evaluation(FIRST)) not in world.reconcile().intents
