@@ -91,6 +91,16 @@ def test_few_others_are_in_work_beside_urgent_keys(queue: Queue, clock: Clock) -
     assert queue.take() == others[-2]
 
 
+def test_few_others_are_in_work_until_the_urgent_key_is_done(queue: Queue, clock: Clock) -> None:
+    queue.add("urgent", urgent=True)
+    queue.take()
+    clock.now = (CALM_SECONDS + SLOW_SECONDS) / 2
+    for i in range(BESIDE_URGENT + 1):
+        queue.add(f"other {i}")
+
+    assert [queue.take_now() for _ in range(BESIDE_URGENT + 1)] == ["other 0", "other 1", None]
+
+
 def test_others_go_on_beside_workers_that_wait_long_for_an_answer(
     queue: Queue, clock: Clock
 ) -> None:
