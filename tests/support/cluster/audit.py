@@ -34,8 +34,8 @@ class Audit:
             missing("needs a cluster with an audit log: set CLUSTER_AUDIT_LOG")
         user = f"system:serviceaccount:{namespace}:{account}"
         found = cls()
-        for line in Path(log).read_text().splitlines():
-            if user not in line:
+        for line in Path(log).read_text().splitlines(keepends=True):
+            if user not in line or not line.endswith("\n"):
                 continue
             entry = json.loads(line)
             if entry["user"]["username"] == user and "objectRef" in entry:
