@@ -137,7 +137,10 @@ def _alerts() -> str:
 def _plain(template: str) -> str:
     """An annotation with its label templates as italics, values as an ellipsis."""
     asked = re.sub(r'\{\{ with .*?label "(\w+)".*?\{\{ end \}\}', r"*\1*", template)
-    named = re.sub(r"\{\{ \$labels\.(\w+) \}\}", r"*\1*", asked)
+    given = re.sub(
+        r"\{\{ with \$labels\.(\w+) \}\}(.*?)\{\{ \. \}\}(.*?)\{\{ end \}\}", r"\2*\1*\3", asked
+    )
+    named = re.sub(r"\{\{ \$labels\.(\w+) \}\}", r"*\1*", given)
     return re.sub(r"\{\{.*?\}\}", "…", named)
 
 
