@@ -157,8 +157,8 @@ class CheckpointsSpec(Contract):
     lost_state: Annotated[
         Literal["Fail", "Restart"],
         Field(
-            description="What an attempt does if there are checkpoints but no state to resume "
-            "from: fail, or start over from the source model; checkpoints are kept."
+            description="What an attempt does if there are checkpoints, or damaged states, but no "
+            "state to resume from: fail, or start over from the source model; checkpoints are kept."
         ),
     ] = "Fail"
     anneal: Annotated[

@@ -23,7 +23,7 @@ from lccp_trainer.state.saving import Saver
 logger = logging.getLogger(__name__)
 
 LOST_STATE = (
-    "checkpoints.lostState: there is a checkpoint of {} tokens, but no state to resume from: "
+    "checkpoints.lostState: the run has trained {:,} tokens, but there is no state to resume from: "
     "restore the state, or set Restart to start over from the source model"
 )
 NO_TRUNK = (
@@ -58,7 +58,7 @@ class Start:
         saver, task = self.saver, self.task
         found, damaged = self.resume.newest(saver.states)
         if found is None:
-            self._check_nothing_is_lost(saver.checkpoints)
+            self._check_nothing_is_lost(saver.checkpoints | damaged)
         saver.withdraw(damaged)
         if self.reporter:
             self.reporter.update(checkpoints=sorted(saver.checkpoints), states=sorted(saver.states))
@@ -70,8 +70,8 @@ class Start:
             saver.checkpoint(point, saver.measured(point))
         return point
 
-    def _check_nothing_is_lost(self, checkpoints: Set[int]) -> None:
-        newest, task = max(checkpoints, default=0), self.task
+    def _check_nothing_is_lost(self, saved: Set[int]) -> None:
+        newest, task = max(saved, default=0), self.task
         if newest and task.extendable and task.spec.checkpoints.lost_state == "Fail":
             raise InvalidInput(LOST_STATE.format(newest))
 

@@ -68,7 +68,7 @@ def start(
 
 def test_checkpoints_without_any_state_are_no_reason_to_begin_anew_unasked(tmp_path: Path) -> None:
     with pytest.raises(
-        InvalidInput, match=r"^checkpoints\.lostState: .* of 200 tokens, .* Restart"
+        InvalidInput, match=r"^checkpoints\.lostState: .* trained 200 tokens, .* Restart"
     ):
         start(tmp_path, {0, 200})()
     assert start(tmp_path, {0, 200}, lost_state="Restart")().tokens == 0
@@ -92,8 +92,11 @@ def test_damaged_states_do_not_count_as_the_newest_ones_that_are_kept(tmp_path: 
     assert with_manifests(anew, 100, 300) == []
 
 
-def test_damaged_states_stay_where_only_they_can_help(tmp_path: Path) -> None:
-    first = start(tmp_path, {200}, {300})
+@pytest.mark.parametrize("checkpoints", [{200}, {0}, set()])
+def test_damaged_states_stay_where_only_they_can_help(
+    tmp_path: Path, checkpoints: set[int]
+) -> None:
+    first = start(tmp_path, checkpoints, {300})
     with pytest.raises(InvalidInput, match="restore the state"):
         with_manifests(first, 300)
     assert complete_tokens(first.saver.publisher.store, KEYS.states) == [300]
