@@ -25,6 +25,7 @@ print("tcache_count=0" in started, os.environ.get(heap.VARIABLE), sys.argv[1:], 
 INTERRUPTED = """
 import os, signal
 from lccp_evaluator.starting import heap
+signal.signal(signal.SIGINT, signal.default_int_handler)
 if heap.BEFORE in os.environ:
     os.kill(os.getpid(), signal.SIGINT)
 try:
