@@ -29,7 +29,7 @@ class WorkQueue(Generic[K]):
     The key due longest is handed out first, and an urgent one has a head start. While workers have
     urgent keys, and a moment longer, only a few others are in work; workers that wait long for an
     answer don't count. A key that is added while a worker has it is handed out again when that
-    worker is done. Adding and taking cost O(log n).
+    worker is done. Adding costs O(log n); taking also looks at every worker.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
