@@ -6,6 +6,7 @@ There are no nodes, so that no pod runs: what is proven is what Helm and the API
 from collections.abc import Iterator
 from pathlib import Path
 
+import a_run
 import pytest
 from apiserver import ApiServer, wait
 from helm import CHART, Helm
@@ -126,12 +127,59 @@ def test_a_release_whose_uninstall_was_refused_is_deployed_again_by_a_rollback(
     releases.uninstall("refused")
 
 
+RUN_STATES = [
+    ("working", "team-b", {"installation": "scope/lccp@12345678"}, [], True),
+    ("new", "team-b", {}, [], True),
+    ("held", "team-b", {"completionTime": "2026-11-30T12:00:00Z"}, ["lccp.io/purge"], True),
+    ("ended", "team-b", {"completionTime": "2026-11-30T12:00:00Z"}, [], False),
+    ("foreign", "team-b", {"installation": "scope/lccp-2@12345678"}, [], False),
+    ("kept", "team-a", {"installation": "scope/lccp@12345678"}, [], False),
+]
+"""Name, namespace, status and finalizers of runs; whether they need the operator of `scope/lccp`
+in a namespace that it no longer watches."""
+
+
+@pytest.mark.parametrize("before", ['["team-a","team-b"]', "[]"])
+def test_an_upgrade_that_would_leave_runs_without_an_operator_is_refused(
+    releases: Releases, apiserver: ApiServer, value_set: dict[str, Path], before: str
+) -> None:
+    for name in ("team-a", "team-b"):
+        make_namespace(apiserver, name)
+    releases.install("scope", value_set["s3"], "--set-json", f"namespaces={before}")
+    make_runs(apiserver)
+    fewer = ("--set-json", 'namespaces=["team-a"]')
+
+    needed = sorted(f"{where}/{name}" for name, where, *_, needs in RUN_STATES if needs)
+    with pytest.raises(AssertionError, match=f"still need the operator: {', '.join(needed)}: let"):
+        releases.install("scope", value_set["s3"], *fewer)
+    assert releases.may("scope", "create", "batch", "jobs", "team-b")
+
+    releases.install("scope", value_set["s3"], *fewer, "--set", "leaveRuns=true")
+    assert not releases.may("scope", "create", "batch", "jobs", "team-b")
+    releases.install("scope", value_set["s3"], *fewer)
+    releases.uninstall("scope")
+
+
+def make_runs(server: ApiServer) -> None:
+    for name, where, status, finalizers, _ in RUN_STATES:
+        metadata = {"name": name, "finalizers": finalizers}
+        path = f"{RUNS}/namespaces/{where}/lccpruns"
+        made = server.call("POST", path, a_run.manifest() | {"metadata": metadata})
+        assert made.code == 201, made.message
+        told = server.call("PATCH", f"{path}/{name}/status", {"status": status}, MERGE)
+        assert told.code == 200, told.message
+
+
+def make_namespace(server: ApiServer, name: str) -> None:
+    document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    assert server.call("POST", "/api/v1/namespaces", document).code in (201, 409)
+
+
 def test_a_second_release_lives_beside_the_first_and_reaches_its_namespaces_alone(
     releases: Releases, apiserver: ApiServer, value_set: dict[str, Path]
 ) -> None:
     for name in ("team-a", "team-b"):
-        document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-        assert apiserver.call("POST", "/api/v1/namespaces", document).code in (201, 409)
+        make_namespace(apiserver, name)
     releases.install("one", value_set["s3"])
     releases.install("two", value_set["namespaced"])
     assert releases.may("one", "create", "batch", "jobs", "anywhere")

@@ -3,6 +3,7 @@
 {{- define "lccp.validate" -}}
 {{- $told := dict "faults" list -}}
 {{- include "lccp.validateRelease" (list $told .) -}}
+{{- include "lccp.validateScope" (list $told .) -}}
 {{- include "lccp.validateStores" (list $told .) -}}
 {{- include "lccp.validateImages" (list $told .Values.image) -}}
 {{- include "lccp.validateRuns" (list $told .Values.runs) -}}
