@@ -42,4 +42,5 @@ def refusal(parameters: int, spec: LCCPRunSpec, tokens: int = 0) -> str | None:
 def _elsewhere(spec: LCCPRunSpec) -> bool:
     """Whether the run's own pod template replaces the scratch volume."""
     volumes = spec.topology.pod_template.spec.get("volumes")
-    return any(isinstance(one, dict) and one.get("name") == "scratch" for one in volumes or ())
+    given = volumes if isinstance(volumes, list) else ()
+    return any(isinstance(one, dict) and one.get("name") == "scratch" for one in given)

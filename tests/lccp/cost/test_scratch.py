@@ -55,3 +55,9 @@ def test_without_a_limit_or_with_scratch_on_another_volume_nothing_is_refused() 
 
     assert refusal(PARAMETERS, a_spec()) is None
     assert refusal(PARAMETERS, elsewhere) is None
+
+
+def test_volumes_that_are_no_list_are_left_for_the_pods_to_refuse() -> None:
+    formless = limited("1Gi", podTemplate={"spec": {"volumes": 5}})
+
+    assert refusal(PARAMETERS, formless) == refusal(PARAMETERS, limited("1Gi"))

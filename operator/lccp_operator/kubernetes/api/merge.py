@@ -25,33 +25,61 @@ All other lists are atomic: the patch's list replaces the whole.
 """
 
 
-OF_PODS = ("containers", "initContainers", "volumes")
-OF_CONTAINERS = ("env", "volumeMounts")
+OF_PODS = (
+    "containers",
+    "initContainers",
+    "ephemeralContainers",
+    "volumes",
+    "imagePullSecrets",
+    "hostAliases",
+    "topologySpreadConstraints",
+)
+NUMBERS = ("containerPort",)
+OF_CONTAINERS = ("env", "volumeMounts", "volumeDevices", "ports")
+TEXTS = (("env", "value"), ("volumeMounts", "name"))
+"""Further fields of the items of a container's lists that are text."""
 
 
-def check_pod(spec: Object) -> None:
-    """Raise InvalidInput if a template's `spec` has lists with nameless items, or no maps."""
-    _check_map(spec.get("nodeSelector"), "spec.nodeSelector")
-    for field in OF_PODS:
-        _check_items(spec.get(field), f"spec.{field}", MERGE_KEYS[field])
+def check_pod(spec: Object, field: str = "podTemplate") -> None:
+    """Raise InvalidInput if what is read of the template `field` has other types than a pod's."""
+    for name in ("nodeSelector", "securityContext"):
+        _check_map(spec.get(name), f"{field}.spec.{name}")
+    for name in OF_PODS:
+        _check_items(spec.get(name), f"{field}.spec.{name}", MERGE_KEYS[name])
     for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
-        where = f"spec.containers[{container['name']}]"
-        for field in OF_CONTAINERS:
-            _check_items(container.get(field), f"{where}.{field}", MERGE_KEYS[field])
-        resources = container.get("resources")
-        _check_map(resources, f"{where}.resources")
-        _check_map((resources or {}).get("limits"), f"{where}.resources.limits")
+        _check_container(container, f"{field}.spec.containers[{container['name']}]")
+
+
+def _check_container(container: Object, where: str) -> None:
+    for name in OF_CONTAINERS:
+        _check_items(container.get(name), f"{where}.{name}", MERGE_KEYS[name])
+    for name in ("resources", "securityContext"):
+        _check_map(container.get(name), f"{where}.{name}")
+    limits = (container.get("resources") or {}).get("limits")
+    _check_map(limits, f"{where}.resources.limits")
+    for name, text in TEXTS:
+        for item in container.get(name) or ():
+            if not isinstance(item.get(text, ""), str | None):
+                at = f"{where}.{name}[{item[MERGE_KEYS[name]]}].{text}"
+                raise InvalidInput(f"{at} must be a text, not {item[text]!r}")
 
 
 def _check_map(value: Any, where: str) -> None:
     if value is not None and not isinstance(value, dict):
-        raise InvalidInput(f"podTemplate.{where} must be a map, not {value!r}")
+        raise InvalidInput(f"{where} must be a map, not {value!r}")
 
 
 def _check_items(items: Any, where: str, key: str) -> None:
-    keyed = isinstance(items, list) and all(isinstance(i, dict) and i.get(key) for i in items)
-    if items is not None and not keyed:
-        raise InvalidInput(f"podTemplate.{where} must be a list, and every item needs its {key}")
+    kind = int if key in NUMBERS else str
+    if items is not None and not (
+        isinstance(items, list) and all(_has(i, key, kind) for i in items)
+    ):
+        of = "a number" if kind is int else "a text"
+        raise InvalidInput(f"{where} must be a list, and every item needs its {key}, which is {of}")
+
+
+def _has(item: Any, key: str, kind: type) -> bool:
+    return isinstance(item, dict) and isinstance(item.get(key), kind) and bool(item[key])
 
 
 def strategic_merge(base: Object, patch: Object) -> Object:

@@ -69,7 +69,7 @@ def _as_trainers(run: LCCPRun, store: StoreConfig, container: str) -> Object:
     volumes with the files that these name.
     """
     given = run.spec.topology.pod_template.spec
-    check_pod(given)
+    check_pod(given, "topology.podTemplate")
     found = (one for one in given.get("containers") or () if one["name"] in (TRAINER, IMPORTER))
     trainer: Object = next(found, {})
     if store.url.startswith(FOLDER):

@@ -77,6 +77,27 @@ FORMLESS: dict[str, Any] = {
     "containers[proxy].volumeMounts": {
         "initContainers": [{"name": "proxy", "volumeMounts": [{"name": "a"}]}]
     },
+    "securityContext": {"securityContext": "restricted"},
+    "imagePullSecrets": {"imagePullSecrets": ["registry"]},
+    "hostAliases": {"hostAliases": [{"ip": {}}]},
+    "volumes ": {"volumes": [{"name": ["corpus"]}]},
+    "containers ": {"containers": [{"name": 7}]},
+    "containers[trainer].env ": {"containers": [{"name": "trainer", "env": [{"name": 1}]}]},
+    "containers[trainer].env[AWS_A_FILE].value": {
+        "containers": [{"name": "trainer", "env": [{"name": "AWS_A_FILE", "value": 1}]}]
+    },
+    "containers[trainer].ports": {
+        "containers": [{"name": "trainer", "ports": [{"containerPort": "http"}]}]
+    },
+    "containers[trainer].volumeMounts ": {
+        "containers": [{"name": "trainer", "volumeMounts": [{"mountPath": True}]}]
+    },
+    "containers[trainer].volumeMounts[/a].name": {
+        "containers": [{"name": "trainer", "volumeMounts": [{"mountPath": "/a", "name": []}]}]
+    },
+    "containers[trainer].securityContext": {
+        "containers": [{"name": "trainer", "securityContext": 1}]
+    },
 }
 
 
@@ -90,7 +111,8 @@ def test_a_template_that_is_none_of_a_pod_is_refused_in_a_sentence(
     with pytest.raises(InvalidInput) as refused:
         built(workload, run, StoreConfig(url="file:///shared/runs"))
 
-    assert str(refused.value).startswith(f"podTemplate.spec.{where} must be a ")
+    field = "topology.podTemplate" if workload == Purge() else "podTemplate"
+    assert str(refused.value).startswith(f"{field}.spec.{where.strip()} must be a ")
 
 
 def test_a_purge_mounts_nothing_where_the_template_has_only_empty_fields() -> None:
