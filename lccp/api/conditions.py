@@ -1,13 +1,13 @@
 """Conditions of an LCCPRun: their types and reasons."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from lccp.contract.base import Contract, Message
+from lccp.contract.scalars import Time
 
 
 class ConditionType(StrEnum):
@@ -67,6 +67,7 @@ class Reason(StrEnum):
     EVALUATION_FAILED = "EvaluationFailed"
     OBSERVATION_INCOMPLETE = "ObservationIncomplete"
     ACTION_REFUSED = "ActionRefused"
+    FAULT = "Fault"
     DATA_REPEATS = "DataRepeats"
     HEALTHY = "Healthy"
     REGRESSING = "Regressing"
@@ -113,7 +114,7 @@ class ReportedCondition(Contract):
     status: Annotated[Literal["True", "False", "Unknown"], Field(description="Its status.")]
     reason: Annotated[str, Field(description="Why, in one word.")]
     message: Annotated[Message, Field(description="Why, and what to do, in a sentence.")] = ""
-    last_transition_time: Annotated[datetime, Field(description="When the status last changed.")]
+    last_transition_time: Annotated[Time, Field(description="When the status last changed.")]
     observed_generation: Annotated[
         int, Field(ge=0, description="Generation that it describes.")
     ] = 0

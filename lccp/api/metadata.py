@@ -1,7 +1,6 @@
 """The part of an object's metadata that LCCP reads."""
 
 import re
-from datetime import datetime
 from typing import Annotated
 
 from pydantic import ConfigDict, Field, model_validator
@@ -9,6 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 from lccp.api.labels import RUN_NAME_LENGTH_MAX
 from lccp.api.rules import NAME, NAME_PATTERN
 from lccp.contract.base import Contract
+from lccp.contract.scalars import Time
 
 
 class ObjectMeta(Contract):
@@ -27,9 +27,9 @@ class ObjectMeta(Contract):
     )
     uid: Annotated[str, Field(description="UID, given by the API server.")] = ""
     generation: Annotated[int, Field(description="Generation of the spec.")] = 0
-    creation_timestamp: Annotated[datetime | None, Field(description="When it was created.")] = None
+    creation_timestamp: Annotated[Time | None, Field(description="When it was created.")] = None
     deletion_timestamp: Annotated[
-        datetime | None, Field(description="When its deletion was requested.")
+        Time | None, Field(description="When its deletion was requested.")
     ] = None
 
     @model_validator(mode="after")

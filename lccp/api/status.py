@@ -3,7 +3,6 @@
 Numbers that are not integers are strings, as in the spec.
 """
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -13,6 +12,7 @@ from lccp.api.objects.journal import AttemptRecord
 from lccp.api.objects.verdict import VerdictState
 from lccp.contract.base import Contract, Message
 from lccp.contract.quantities import TOKENS_MAX, shortened
+from lccp.contract.scalars import Time
 
 CHECKPOINTS_SHOWN = 32
 ATTEMPTS_SHOWN = 16
@@ -47,7 +47,7 @@ class ProgressStatus(Contract):
         int | None, Field(ge=0, description="Estimate of the time left, in seconds.")
     ] = None
     last_heartbeat_time: Annotated[
-        datetime | None, Field(description="Time of the trainer's last heartbeat, UTC.")
+        Time | None, Field(description="Time of the trainer's last heartbeat, UTC.")
     ] = None
 
 
@@ -180,9 +180,7 @@ class LCCPRunStatus(Contract):
             description="Installation that manages the run; others leave it alone.",
         ),
     ] = None
-    start_time: Annotated[datetime | None, Field(description="When the run was accepted, UTC.")] = (
-        None
-    )
+    start_time: Annotated[Time | None, Field(description="When the run was accepted, UTC.")] = None
     completion_time: Annotated[
-        datetime | None, Field(description="When it succeeded or failed, UTC.")
+        Time | None, Field(description="When it succeeded or failed, UTC.")
     ] = None

@@ -122,6 +122,11 @@ class ExportedFacts:
     unreadable_objects: int = 0
     """Objects that are damaged or of another schema version; their facts are left out."""
 
+    @classmethod
+    def unreadable(cls, namespace: str, run: str) -> Self:
+        """Of a run that LCCP fails to read or to export: only that."""
+        return cls(namespace, run, unreadable_objects=1)
+
     @property
     def finished_at(self) -> datetime | None:
         return self.journal.finished_at if self.journal else None

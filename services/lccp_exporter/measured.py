@@ -1,11 +1,16 @@
-"""The part of a report that the exporter keeps."""
+"""The part of a report that the exporter keeps, and the arrays beside it."""
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 from lccp.api.objects.report import EvaluationReport
+from lccp.contract.errors import NotFound
+from lccp.probes.probe import Details
+from lccp.report.details import unpacked
+from lccp.store.keys import RunKeys
+from lccp.store.port import Store
 
 SignalKey = tuple[str, str]
 """Name and band of a signal; the band is empty if it has none."""
@@ -77,3 +82,24 @@ class Measured:
             )
             for i, part in enumerate(self.parts)
         }
+
+
+def arrays_beside(
+    store: Store,
+    keys: RunKeys,
+    measured: Measured,
+    probe: str,
+    names: Collection[str] | None = None,
+) -> Details | None:
+    """The arrays of `probe` beside a report, or those of `names`.
+
+    None if they are missing or do not match the report.
+    """
+    reference = measured.details.get(probe)
+    if reference is None:
+        return None
+    folder = keys.evaluation(measured.tokens, measured.suite)
+    try:
+        return unpacked(store.get(f"{folder}{reference.name}"), reference.sha256, names)
+    except NotFound:
+        return None

@@ -1,6 +1,7 @@
 """Facts of all runs of a store: one listing, then only objects that have changed."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, TypeVar, get_args
@@ -11,20 +12,21 @@ from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.training import Heartbeat, Ledger
 from lccp.api.spec.export import ExportSpec
-from lccp.contract.errors import NotFound
+from lccp.contract.errors import LccpError
 from lccp.facts.listing import Listing
 from lccp.facts.reader import Keep, RunReader, RunReading
 from lccp.facts.stored_runs import StoredRuns
 from lccp.probes.probe import Details
-from lccp.report.details import CheckpointDetails, between, unpacked
+from lccp.report.details import CheckpointDetails, between
 from lccp.report.training import accelerator_seconds, ledgers, spikes_total
 from lccp.store.keys import RunKeys
 from lccp.store.port import ObjectInfo, Store
 from lccp_exporter.conditions import kept_conditions
 from lccp_exporter.facts import ExportedFacts, ExportedVerdict
-from lccp_exporter.measured import Measured
+from lccp_exporter.measured import Measured, arrays_beside
 from lccp_exporter.metrics.cells import cell_arrays
 
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 RESULTS = {
     (result, exhausted): EvaluationOutcome(checkpoint_digest="", result=result, exhausted=exhausted)
@@ -94,11 +96,25 @@ class StoreReader:
             self._known[keys] = _Known(RunReader(self.store, keys, self._keep))
         known, stamp = self._known[keys], hash(tuple((info.key, info.etag) for info in infos))
         if known.facts is None or known.stamp != stamp:
-            known.facts = known.reader.read(Listing(keys, infos), self._read)
-            known.stamp = stamp
+            known.facts, known.stamp = self._read_or_left_out(known.reader, keys, infos), stamp
         if not self._wanted(known.facts):
             known.rest()
         return known.facts
+
+    def _read_or_left_out(
+        self,
+        reader: RunReader[Measured, ExportedVerdict],
+        keys: RunKeys,
+        infos: Sequence[ObjectInfo],
+    ) -> ExportedFacts:
+        """An error that nothing foresees concerns this run alone."""
+        try:
+            return reader.read(Listing(keys, infos), self._read)
+        except LccpError:
+            raise
+        except Exception:
+            logger.exception("the run %s/%s is left out", keys.namespace, keys.name)
+            return ExportedFacts.unreadable(keys.namespace, keys.name)
 
     def _read(self, reading: RunReading[Measured, ExportedVerdict]) -> ExportedFacts:
         keys = reading.keys
@@ -207,27 +223,6 @@ def _identity(identity: RunIdentity) -> tuple[str, int | None]:
     """The kept part of `run.json`: its digest, and the target context length in tokens."""
     target = identity.identity.get("model", {}).get("targetContextLength")
     return identity.digest, target if isinstance(target, int) else None
-
-
-def arrays_beside(
-    store: Store,
-    keys: RunKeys,
-    measured: Measured,
-    probe: str,
-    names: Collection[str] | None = None,
-) -> Details | None:
-    """The arrays of `probe` beside a report, or those of `names`.
-
-    None if they are missing or do not match the report.
-    """
-    reference = measured.details.get(probe)
-    if reference is None:
-        return None
-    folder = keys.evaluation(measured.tokens, measured.suite)
-    try:
-        return unpacked(store.get(f"{folder}{reference.name}"), reference.sha256, names)
-    except NotFound:
-        return None
 
 
 def _same(before: Sequence[Measured], now: Sequence[Measured]) -> bool:

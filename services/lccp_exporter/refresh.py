@@ -54,8 +54,9 @@ class StoreWatch:
         start = time.monotonic()
         try:
             found = [facts for facts in self._reader.runs() if self._is_shown(facts)]
-        except LccpError as error:
-            logger.warning("store %s: %s", self.health.store, error)
+        except Exception as error:
+            foreseen = isinstance(error, LccpError)
+            logger.warning("store %s: %s", self.health.store, error, exc_info=not foreseen)
             self.health = replace(self.health, errors=self.health.errors + 1)
             return
         self.runs = {(facts.namespace, facts.run): self._shown(facts) for facts in found}
@@ -76,8 +77,13 @@ class StoreWatch:
         known = self.runs.get((facts.namespace, facts.run))
         if known is not None and known.facts is facts:
             return known
-        rendered = unchanged(known.lines if known else (), lines(facts))
-        return ShownRun(facts, rendered, self._store)
+        try:
+            found = lines(facts)
+        except Exception:
+            logger.exception("the run %s/%s is left out", facts.namespace, facts.run)
+            facts = ExportedFacts.unreadable(facts.namespace, facts.run)
+            found = lines(facts)
+        return ShownRun(facts, unchanged(known.lines if known else (), found), self._store)
 
 
 class Runs:

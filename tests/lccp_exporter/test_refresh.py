@@ -1,7 +1,10 @@
 """Which runs are shown, and what is known of a store that fails."""
 
+import json
+import pkgutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import a_run
 import pytest
@@ -11,6 +14,8 @@ from scraped import Scraped
 
 from lccp.api.objects.journal import Acceptance
 from lccp.store.file import FileStore
+from lccp.store.keys import RunKeys
+from lccp_exporter.reading import StoreReader
 from lccp_exporter.refresh import Refresher, Runs, StoreWatch
 
 pytestmark = pytest.mark.slow
@@ -18,6 +23,7 @@ pytestmark = pytest.mark.slow
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 RUN = {"namespace": "default", "run": "tiny"}
+NAMES = ("tiny", "other")
 
 
 @pytest.fixture
@@ -95,6 +101,80 @@ def test_lines_that_say_the_same_are_kept_once(store: FileStore, watch: StoreWat
     now = watch.runs["default", "tiny"].lines
     changed = [new for old, new in zip(before, now, strict=True) if old is not new]
     assert [line.split(b"{")[0] for line in changed] == [b"lccp_training_loss"]
+
+
+HUGE = {"step": 10**400, "tokens": -(10**400), "tokensTotal": 2**63, "peakMemoryBytes": 10**400}
+
+
+@pytest.mark.parametrize("field", HUGE)
+def test_a_number_that_no_reader_takes_is_damage(
+    store: FileStore, watch: StoreWatch, field: str
+) -> None:
+    key = a_run.KEYS.heartbeat(a_run.WRITER)
+    beat = a_run.heartbeat(a_run.CHECKPOINTS[6], NOW).document() | {field: HUGE[field]}
+    store.put(key, json.dumps(beat).encode())
+
+    watch.refresh()
+
+    assert watch.health.errors == 0
+    assert Scraped.of(Runs([watch])).value("lccp_unreadable_objects", **RUN) == 1
+
+
+@pytest.mark.parametrize("at", ["2026-01-05T09:00:00", "0001-01-01T00:00:00+14:00"])
+def test_a_time_that_can_not_be_placed_is_damage(
+    store: FileStore, watch: StoreWatch, at: str
+) -> None:
+    journal = a_run.journal().document() | {"finishedAt": at}
+    store.put(a_run.KEYS.journal, json.dumps(journal).encode())
+
+    watch.refresh()
+
+    assert watch.health.errors == 0
+    assert Scraped.of(Runs([watch])).value("lccp_unreadable_objects", **RUN) == 1
+
+
+@pytest.mark.parametrize(
+    "broken", ["lccp_exporter.refresh.lines", "lccp_exporter.reading.spikes_total"]
+)
+def test_a_run_at_which_the_exporter_fails_is_left_out_and_others_are_not(
+    store: FileStore, watch: StoreWatch, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    works, calls = pkgutil.resolve_name(broken), iter([True])
+
+    def fails_once(*given: Any) -> Any:
+        if next(calls, False):
+            raise ZeroDivisionError
+        return works(*given)
+
+    other = a_run.running(a_run.CHECKPOINTS[6], at=NOW)
+    a_run.put(store, other, RunKeys("default", "other"))
+    beat = a_run.heartbeat(a_run.CHECKPOINTS[5], NOW)
+    store.put(a_run.KEYS.heartbeat(a_run.WRITER), beat.to_json())
+    monkeypatch.setattr(broken, fails_once)
+    watch.refresh()
+
+    runs = Scraped.of(Runs([watch]))
+    unreadable = [runs.value("lccp_unreadable_objects", **RUN | {"run": name}) for name in NAMES]
+    assert sorted(unreadable) == [0, 1]
+
+    watch.refresh()
+    runs = Scraped.of(Runs([watch]))
+    assert runs.value("lccp_trained_tokens", **RUN) == a_run.CHECKPOINTS[5]
+
+
+def test_an_error_that_nothing_foresees_is_counted_and_reading_goes_on(
+    watch: StoreWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: Any) -> Any:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(StoreReader, "runs", fails)
+        refresher = Refresher({"default": watch}, 0.01)
+        refresher.start()
+        assert until(lambda: watch.health.errors > 2, 20)
+    assert until(lambda: watch.health.runs == 1, 20)
+    refresher.close()
 
 
 def test_a_refresher_reads_until_it_is_closed(watch: StoreWatch, store: FileStore) -> None:

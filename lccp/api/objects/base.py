@@ -9,6 +9,7 @@ from pydantic_core import from_json
 
 from lccp.contract.base import Contract
 from lccp.contract.errors import Incompatible, InvalidInput
+from lccp.contract.scalars import Int64
 
 Document = dict[str, Any]
 Upgrade = Callable[[Document], Document]
@@ -26,7 +27,7 @@ class StoreObject(Contract):
     UPGRADES: ClassVar[Mapping[int, Upgrade]] = {}
     """Upgrades, by the version that they start from."""
 
-    schema_version: Annotated[int, Field(description="Version of this object's schema.")] = 1
+    schema_version: Annotated[Int64, Field(description="Version of this object's schema.")] = 1
 
     @classmethod
     def from_json(cls, data: bytes, where: str) -> Self:

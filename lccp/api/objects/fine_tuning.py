@@ -7,6 +7,7 @@ from pydantic import Field
 from lccp.api.objects.base import StoreObject
 from lccp.api.spec.sft import SFTSpec
 from lccp.contract.changes import NEXT_ATTEMPT
+from lccp.contract.scalars import Int64
 
 
 class FineTuning(StoreObject):
@@ -21,15 +22,15 @@ class FineTuning(StoreObject):
             "conversations."
         ),
     ] = None
-    records: Annotated[int, Field(ge=1, description="Records to train on.")]
-    left_out: Annotated[int, Field(ge=0, description="Records that could not be used.")] = 0
+    records: Annotated[Int64, Field(ge=1, description="Records to train on.")]
+    left_out: Annotated[Int64, Field(ge=0, description="Records that could not be used.")] = 0
     records_digest: Annotated[
         str,
         Field(description="SHA-256 of their tokens, in order, and of the mask of predicted ones."),
     ]
-    predicted_tokens: Annotated[int, Field(ge=1, description="Predicted tokens in one epoch.")]
+    predicted_tokens: Annotated[Int64, Field(ge=1, description="Predicted tokens in one epoch.")]
     tokens: Annotated[
-        int, Field(ge=1, description="Tokens of all steps, including prompts and padding.")
+        Int64, Field(ge=1, description="Tokens of all steps, including prompts and padding.")
     ]
 
     def identity(self) -> dict[str, Any]:

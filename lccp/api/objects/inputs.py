@@ -8,12 +8,13 @@ from pydantic import Field
 
 from lccp.api.objects.base import StoreObject
 from lccp.contract.base import Contract
+from lccp.contract.scalars import Int64
 
 
 class InputFile(Contract):
     """One file, as described by its bucket or hub."""
 
-    size: Annotated[int, Field(ge=0, description="Bytes.")]
+    size: Annotated[Int64, Field(ge=0, description="Bytes.")]
     etag: Annotated[
         str | None, Field(description="ETag of the object, or Git's id of the file.")
     ] = None

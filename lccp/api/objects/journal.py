@@ -1,6 +1,5 @@
 """`journal.json` and `control/<attempt>.json`: the operator's decisions."""
 
-from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
@@ -11,29 +10,30 @@ from lccp.api.objects.base import Document, StoreObject, Upgrade
 from lccp.api.spec.sft import SFTSpec
 from lccp.api.spec.workload import ResourceSpec
 from lccp.contract.base import Contract, Message
+from lccp.contract.quantities import TOKENS_MAX
+from lccp.contract.scalars import Int64, Time
 
 
 class AttemptRecord(Contract):
     """One attempt of the training gang."""
 
-    number: Annotated[int, Field(ge=1, description="1, 2, …")]
+    number: Annotated[Int64, Field(ge=1, le=2**31 - 1, description="1, 2, …")]
     branch: Annotated[
-        int | None,
+        Int64 | None,
         Field(
             ge=1,
+            le=TOKENS_MAX,
             description="Tokens of the state from which its branch starts; none: it trains the run "
             "itself.",
         ),
     ] = None
-    started_at: Annotated[datetime, Field(description="When it was decided, UTC.")]
-    ended_at: Annotated[datetime | None, Field(description="When its end was observed, UTC.")] = (
-        None
-    )
+    started_at: Annotated[Time, Field(description="When it was decided, UTC.")]
+    ended_at: Annotated[Time | None, Field(description="When its end was observed, UTC.")] = None
     cause: Annotated[Cause | None, Field(description="Why it ended.")] = None
     counted: Annotated[bool, Field(description="Counts against maxRestarts.")] = False
     message: Annotated[Message, Field(description="What is known about the end.")] = ""
     drain_asked_at: Annotated[
-        datetime | None, Field(description="When it was requested to save and exit, UTC.")
+        Time | None, Field(description="When it was requested to save and exit, UTC.")
     ] = None
 
 
@@ -45,14 +45,14 @@ class EvaluationOutcome(Contract):
 
     checkpoint_digest: Annotated[str, Field(description="Digest in the checkpoint's manifest.")]
     result: Annotated[EvaluationResult, Field(description="Result.")]
-    tries: Annotated[int, Field(ge=0, description="Number of tries; 0 if it was adopted.")] = 1
+    tries: Annotated[Int64, Field(ge=0, description="Number of tries; 0 if it was adopted.")] = 1
     interruptions: Annotated[
-        int,
+        Int64,
         Field(
             ge=0, description="Consecutive ends that do not count as tries, such as disruptions."
         ),
     ] = 0
-    at: Annotated[datetime | None, Field(description="When its end was seen, UTC.")] = None
+    at: Annotated[Time | None, Field(description="When its end was seen, UTC.")] = None
     cause: Annotated[Cause | None, Field(description="Why it failed.")] = None
     exhausted: Annotated[bool, Field(description="It failed, and is not retried.")] = False
     message: Annotated[Message, Field(description="Where and why it failed.")] = ""
@@ -63,8 +63,8 @@ class StopRecord(Contract):
 
     reason: Annotated[Literal["Saturated", "DeadlineExceeded"], Field(description="Why.")]
     action: Annotated[Literal["Stop", "Suspend"], Field(description="What follows the drain.")]
-    at_tokens: Annotated[int, Field(description="Tokens of the checkpoint that decided it.")]
-    decided_at: Annotated[datetime, Field(description="When, UTC.")]
+    at_tokens: Annotated[Int64, Field(description="Tokens of the checkpoint that decided it.")]
+    decided_at: Annotated[Time, Field(description="When, UTC.")]
     policy_digest: Annotated[
         str,
         Field(description="SHA-256 of the policy that decided it; invalid under another policy."),
@@ -75,7 +75,7 @@ class LiftedStop(Contract):
     """The last stop that no longer holds."""
 
     reason: Annotated[Literal["Saturated", "DeadlineExceeded"], Field(description="Why it held.")]
-    at: Annotated[datetime, Field(description="When it was lifted, UTC.")]
+    at: Annotated[Time, Field(description="When it was lifted, UTC.")]
 
 
 class PodDefaults(Contract):
@@ -102,8 +102,10 @@ class Pinned(Contract):
     always the installation's current one. An image that the spec names may be changed there.
     """
 
-    trainer_image: Annotated[str, Field(description="Image of the trainer.")] = ""
-    evaluator_image: Annotated[str, Field(description="Image of the evaluators.")] = ""
+    trainer_image: Annotated[str, Field(max_length=512, description="Image of the trainer.")] = ""
+    evaluator_image: Annotated[
+        str, Field(max_length=512, description="Image of the evaluators.")
+    ] = ""
     purger_image: Annotated[
         str, Field(description="Image of the purge: always the operator's current one.")
     ] = ""
@@ -121,31 +123,31 @@ class Acceptance(Contract):
     """The run object that owns the stored run; a new object of the same identity adopts it."""
 
     run_uid: Annotated[str, Field(description="UID of the run object.")]
-    at: Annotated[datetime, Field(description="When it was accepted, UTC.")]
+    at: Annotated[Time, Field(description="When it was accepted, UTC.")]
     deleted_at: Annotated[
-        datetime | None,
+        Time | None,
         Field(
             description="When the run object was observed to be deleted, UTC; its stored objects "
             "stay."
         ),
     ] = None
     earlier_attempts: Annotated[
-        int, Field(ge=0, description="Attempts made for earlier run objects; they never count.")
+        Int64, Field(ge=0, description="Attempts made for earlier run objects; they never count.")
     ] = 0
 
 
 class Gang(Contract):
     """The pods of an attempt, to detect when one was replaced."""
 
-    attempt: Annotated[int, Field(ge=1, description="Attempt.")]
-    started_at: Annotated[datetime, Field(description="Start time of the Job, UTC.")]
+    attempt: Annotated[Int64, Field(ge=1, description="Attempt.")]
+    started_at: Annotated[Time, Field(description="Start time of the Job, UTC.")]
     digest: Annotated[str, Field(description="SHA-256 of the pods' UIDs, by index.")]
 
 
 class SeenSpec(Contract):
     """The spec of a run object as it was last seen."""
 
-    generation: Annotated[int, Field(ge=0, description="Generation of the run object.")]
+    generation: Annotated[Int64, Field(ge=0, description="Generation of the run object.")]
     digest: Annotated[str, Field(description="SHA-256 of its spec without the identity.")]
 
 
@@ -161,7 +163,7 @@ class Journal(StoreObject):
     SCHEMA_VERSION: ClassVar[int] = 2
     UPGRADES: ClassVar[dict[int, Upgrade]] = {1: _names_suites}
 
-    schema_version: Annotated[int, Field(description="Version of this object's schema.")] = 2
+    schema_version: Annotated[Int64, Field(description="Version of this object's schema.")] = 2
 
     accepted: Annotated[Acceptance | None, Field(description="The run object that owns it.")] = None
     pinned: Annotated[
@@ -179,9 +181,9 @@ class Journal(StoreObject):
         LiftedStop | None, Field(description="The last stop that no longer holds.")
     ] = None
     gang: Annotated[Gang | None, Field(description="Pods of the newest attempt.")] = None
-    finished_at: Annotated[
-        datetime | None, Field(description="When nothing was left to do, UTC.")
-    ] = None
+    finished_at: Annotated[Time | None, Field(description="When nothing was left to do, UTC.")] = (
+        None
+    )
     failed_with: Annotated[
         SeenSpec | None,
         Field(
@@ -202,8 +204,8 @@ class StopMarker(StoreObject):
     """`control/stop.json`: while it exists, the trainer of an attached run should stop."""
 
     reason: Annotated[Literal["Saturated", "DeadlineExceeded"], Field(description="Why.")]
-    at_tokens: Annotated[int, Field(description="Tokens of the checkpoint that decided it.")]
-    decided_at: Annotated[datetime, Field(description="When, UTC.")]
+    at_tokens: Annotated[Int64, Field(description="Tokens of the checkpoint that decided it.")]
+    decided_at: Annotated[Time, Field(description="When, UTC.")]
 
 
 class Control(StoreObject):

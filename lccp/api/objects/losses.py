@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from lccp.contract.base import Contract
+from lccp.contract.scalars import Int64
 
 PositionBand = Literal["within", "beyond"]
 """Positions within the source model's context, and new ones beyond it."""
@@ -19,14 +20,14 @@ class HeldOutCell(Contract):
         PositionBand,
         Field(description="Positions within the source model's context, or beyond it."),
     ]
-    predicted_tokens: Annotated[int, Field(ge=1, description="Tokens that were predicted.")]
+    predicted_tokens: Annotated[Int64, Field(ge=1, description="Tokens that were predicted.")]
     loss: Annotated[float, Field(description="Mean NLL of a predicted token, nats.")]
 
 
 class HeldOutLoss(Contract):
     """The loss of a checkpoint on documents that no step trains on."""
 
-    tokens: Annotated[int, Field(ge=0, description="Tokens trained at the checkpoint.")]
+    tokens: Annotated[Int64, Field(ge=0, description="Tokens trained at the checkpoint.")]
     cells: Annotated[
         tuple[HeldOutCell, ...],
         Field(description="By source and position band, where anything was predicted."),
@@ -41,8 +42,8 @@ class HeldOutLoss(Contract):
 class PositionShare(Contract):
     """Share of tokens at positions from `start` to below `end` in their documents."""
 
-    start: Annotated[int, Field(ge=0, description="First position.")]
-    end: Annotated[int, Field(ge=1, description="Position after the last.")]
+    start: Annotated[Int64, Field(ge=0, description="First position.")]
+    end: Annotated[Int64, Field(ge=1, description="Position after the last.")]
     share: Annotated[float, Field(ge=0, le=1, description="Of all tokens, 0 to 1.")]
 
 

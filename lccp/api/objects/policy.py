@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from lccp.contract.base import Contract
+from lccp.contract.scalars import Int64
 from lccp.contract.signals import GateSentence, SignalName
 
 
@@ -19,7 +20,7 @@ class Policy(Contract):
         ),
     ] = ("niah_ppl",)
     quorum: Annotated[
-        int | None,
+        Int64 | None,
         Field(ge=1, description="Primary signals that must be saturated; none: all."),
     ] = None
     guards: Annotated[
@@ -34,7 +35,7 @@ class Policy(Contract):
         ),
     ] = None
     horizon_tokens: Annotated[
-        int, Field(ge=1, description="Horizon T over which a gain must pay, in tokens.")
+        Int64, Field(ge=1, description="Horizon T over which a gain must pay, in tokens.")
     ]
     horizon_source: Annotated[
         Literal["Given", "Budget", "Guess"],
@@ -55,25 +56,25 @@ class Policy(Contract):
         Field(description="The same for signals with a minimum of their own."),
     ] = {}
     patience: Annotated[
-        int, Field(ge=1, description="Horizons that a plateau must span to count as saturation.")
+        Int64, Field(ge=1, description="Horizons that a plateau must span to count as saturation.")
     ] = 2
     confidence: Annotated[
         float, Field(description="One-sided confidence on each side of a gain.")
     ] = 0.95
     min_tokens: Annotated[
-        int, Field(ge=0, description="Tokens before which the run is never judged saturated.")
+        Int64, Field(ge=0, description="Tokens before which the run is never judged saturated.")
     ] = 0
     warmup_tokens: Annotated[
-        int, Field(ge=0, description="Tokens up to which checkpoints are shown but not fitted.")
+        Int64, Field(ge=0, description="Tokens up to which checkpoints are shown but not fitted.")
     ] = 0
     constant_schedule: Annotated[
         bool, Field(description="The learning rate stays the same after the warm-up.")
     ] = True
     budget_tokens: Annotated[
-        int | None, Field(description="Tokens that the run may train; none: unknown.")
+        Int64 | None, Field(description="Tokens that the run may train; none: unknown.")
     ] = None
     rounding_tokens: Annotated[
-        int,
+        Int64,
         Field(
             ge=0,
             description="How far a checkpoint may be beyond the requested tokens, since it is "

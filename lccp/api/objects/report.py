@@ -5,7 +5,6 @@ verdict reads nothing else. Arrays (cells, score maps) and values per sample are
 """
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -14,6 +13,7 @@ from lccp.api.causes import Cause
 from lccp.api.labels import INTRINSIC
 from lccp.api.objects.base import StoreObject
 from lccp.contract.base import Contract
+from lccp.contract.scalars import Int64, Time
 from lccp.contract.signals import Scale, Signal
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -27,7 +27,7 @@ class SignalValue(Signal):
     """A measured signal with its declaration, so that a report is self-describing."""
 
     value: Annotated[Finite, Field(description="Its value, in its unit.")]
-    n: Annotated[int, Field(ge=1, description="Number of samples averaged.")]
+    n: Annotated[Int64, Field(ge=1, description="Number of samples averaged.")]
     by_cluster: Annotated[
         dict[str, tuple[Finite, ...]],
         Field(description="Values over each cluster, by kind (haystack, needle, document)."),
@@ -69,7 +69,7 @@ class ObjectReference(Contract):
 class ProbeReport(Contract):
     """The measurements of one probe."""
 
-    version: Annotated[int, Field(description="Version of the probe.")]
+    version: Annotated[Int64, Field(description="Version of the probe.")]
     settings: Annotated[dict[str, Any], Field(description="Settings, defaults resolved.")]
     samples_digest: Annotated[str, Field(description="SHA-256 of the frozen samples.")] = ""
     signals: Annotated[tuple[SignalValue, ...], Field(description="Values of its signals.")]
@@ -84,13 +84,13 @@ class EvaluationReport(StoreObject):
 
     SCHEMA_VERSION: ClassVar[int] = 2
 
-    schema_version: Annotated[int, Field(description="Version of this object's schema.")] = 2
+    schema_version: Annotated[Int64, Field(description="Version of this object's schema.")] = 2
     suite: Annotated[str, Field(description="Suite that was evaluated.")] = INTRINSIC
-    tokens: Annotated[int, Field(ge=0, description="Tokens trained.")]
-    step: Annotated[int, Field(ge=0, description="Steps of the optimizer.")] = 0
+    tokens: Annotated[Int64, Field(ge=0, description="Tokens trained.")]
+    step: Annotated[Int64, Field(ge=0, description="Steps of the optimizer.")] = 0
     checkpoint_digest: Annotated[str, Field(description="Digest in the checkpoint's manifest.")]
-    source_context_length: Annotated[int, Field(description="Context before the extension.")]
-    target_context_length: Annotated[int, Field(description="Context after the extension.")]
+    source_context_length: Annotated[Int64, Field(description="Context before the extension.")]
+    target_context_length: Annotated[Int64, Field(description="Context after the extension.")]
     probes: Annotated[dict[str, ProbeReport], Field(description="What was measured, by probe.")]
     unknown_fields: Annotated[
         tuple[str, ...],
@@ -129,12 +129,12 @@ class EvaluationReport(StoreObject):
 class EvaluationProgress(StoreObject):
     """`progress.json`: the progress of an evaluation."""
 
-    done: Annotated[int, Field(description="Samples done.")]
-    total: Annotated[int, Field(description="All samples.")]
+    done: Annotated[Int64, Field(description="Samples done.")]
+    total: Annotated[Int64, Field(description="All samples.")]
     remaining_seconds: Annotated[float | None, Field(description="Estimate of the time left.")] = (
         None
     )
-    at: Annotated[datetime, Field(description="When, UTC.")]
+    at: Annotated[Time, Field(description="When, UTC.")]
 
 
 class EvaluationFailure(StoreObject):
@@ -142,15 +142,15 @@ class EvaluationFailure(StoreObject):
 
     cause: Annotated[Cause, Field(description="Kind of failure.")]
     message: Annotated[str, Field(description="Where and why, one sentence.")]
-    exit_code: Annotated[int, Field(description="Exit code of the evaluator.")]
-    at: Annotated[datetime, Field(description="When, UTC.")]
+    exit_code: Annotated[Int64, Field(description="Exit code of the evaluator.")]
+    at: Annotated[Time, Field(description="When, UTC.")]
 
 
 class FileStamp(Contract):
     """Size and modification time of a file: if either differs, the file may have changed."""
 
-    size: Annotated[int, Field(ge=0, description="Bytes.")]
-    modified_ns: Annotated[int, Field(description="Time of the last change, in ns since 1970.")]
+    size: Annotated[Int64, Field(ge=0, description="Bytes.")]
+    modified_ns: Annotated[Int64, Field(description="Time of the last change, in ns since 1970.")]
 
 
 class EvaluationSource(StoreObject):
@@ -160,8 +160,8 @@ class EvaluationSource(StoreObject):
     files: Annotated[dict[str, FileStamp], Field(description="The model's files, by name.")]
     probes: Annotated[dict[str, Any], Field(description="Settings of the probes, as requested.")]
     source_context_length: Annotated[
-        int | None, Field(description="Context before the extension, if one was given.")
+        Int64 | None, Field(description="Context before the extension, if one was given.")
     ] = None
     context_length: Annotated[
-        int | None, Field(description="Context of the model, if one was given.")
+        Int64 | None, Field(description="Context of the model, if one was given.")
     ] = None

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from lccp.api.objects.base import Document, StoreObject, Upgrade
+from lccp.contract.scalars import Int64
 
 
 def _names_the_identity(document: Document) -> Document:
@@ -18,7 +19,7 @@ class RunIdentity(StoreObject):
     SCHEMA_VERSION: ClassVar[int] = 2
     UPGRADES: ClassVar[dict[int, Upgrade]] = {1: _names_the_identity}
 
-    schema_version: Annotated[int, Field(description="Version of this object's schema.")] = 2
+    schema_version: Annotated[Int64, Field(description="Version of this object's schema.")] = 2
     namespace: Annotated[str, Field(description="Namespace of the run.")]
     name: Annotated[str, Field(description="Name of the run.")]
     digest: Annotated[

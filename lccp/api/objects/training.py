@@ -1,7 +1,6 @@
 """`training/<writer>/…`: what rank 0 reports about its attempt."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import Field
@@ -10,6 +9,7 @@ from lccp.api.causes import Cause
 from lccp.api.objects.base import StoreObject
 from lccp.api.objects.losses import HeldOutLoss, PositionShare
 from lccp.contract.base import Contract
+from lccp.contract.scalars import Int64, Time
 
 
 class Ledger(Contract):
@@ -74,10 +74,10 @@ class RouterRecord(Contract):
         Field(description="Share of the tokens that chose the busiest expert, 0 to 1."),
     ]
     experts: Annotated[
-        int | None, Field(ge=1, description="Experts of a layer that tokens are routed to.")
+        Int64 | None, Field(ge=1, description="Experts of a layer that tokens are routed to.")
     ] = None
     experts_per_token: Annotated[
-        int | None, Field(ge=1, description="How many of them process a token.")
+        Int64 | None, Field(ge=1, description="How many of them process a token.")
     ] = None
 
     @property
@@ -91,7 +91,7 @@ class RouterRecord(Contract):
 class RouterLoad(StoreObject):
     """`routers.json`: the load of every expert, at the last logged step."""
 
-    step: Annotated[int, Field(ge=0, description="Steps so far.")]
+    step: Annotated[Int64, Field(ge=0, description="Steps so far.")]
     load: Annotated[
         tuple[tuple[tuple[float, ...], ...], ...],
         Field(
@@ -104,8 +104,8 @@ class RouterLoad(StoreObject):
 class Spike(Contract):
     """A step whose loss or gradient norm stood out, and the reaction to it."""
 
-    step: Annotated[int, Field(ge=0, description="Steps so far.")]
-    tokens: Annotated[int, Field(ge=0, description="Tokens trained so far.")]
+    step: Annotated[Int64, Field(ge=0, description="Steps so far.")]
+    tokens: Annotated[Int64, Field(ge=0, description="Tokens trained so far.")]
     signal: Annotated[Literal["Loss", "GradientNorm"], Field(description="What stood out.")]
     value: Annotated[float, Field(description="Its value.")]
     median: Annotated[float, Field(description="Median of the steps before.")]
@@ -119,9 +119,9 @@ class StepRecord(Contract):
     """One logged step: a line of `history.jsonl`."""
 
     step: Annotated[
-        int, Field(ge=0, description="Steps of the optimizer so far, over all attempts.")
+        Int64, Field(ge=0, description="Steps of the optimizer so far, over all attempts.")
     ]
-    tokens: Annotated[int, Field(ge=0, description="Tokens trained so far.")]
+    tokens: Annotated[Int64, Field(ge=0, description="Tokens trained so far.")]
     loss: Annotated[float, Field(description="Mean NLL per token of the step's batch, nats.")]
     loss_by_source: Annotated[
         dict[str, float],
@@ -138,22 +138,22 @@ class StepRecord(Contract):
     router: Annotated[RouterRecord | None, Field(description="The routers of the experts.")] = None
     spike: Annotated[Spike | None, Field(description="How it stood out, if it did.")] = None
     tokens_per_second: Annotated[float, Field(description="Throughput over the last steps.")]
-    at: Annotated[datetime, Field(description="When, UTC.")]
+    at: Annotated[Time, Field(description="When, UTC.")]
 
 
 class Fetched(Contract):
     """How far node 0 has come with fetching the run's inputs from buckets and hubs."""
 
-    size: Annotated[int, Field(ge=0, description="Bytes fetched so far.")]
-    total: Annotated[int, Field(ge=0, description="Bytes in total.")]
+    size: Annotated[Int64, Field(ge=0, description="Bytes fetched so far.")]
+    total: Annotated[Int64, Field(ge=0, description="Bytes in total.")]
 
 
 class Heartbeat(StoreObject):
     """`heartbeat.json`: how far the attempt has come; rewritten every few seconds."""
 
-    attempt: Annotated[int, Field(ge=1, description="Attempt.")]
+    attempt: Annotated[Int64, Field(ge=1, description="Attempt.")]
     writer: Annotated[str, Field(description="Writer, `a<attempt>-<8 hex>`.")]
-    at: Annotated[datetime, Field(description="When it was written, UTC.")]
+    at: Annotated[Time, Field(description="When it was written, UTC.")]
     phase: Annotated[
         Literal["Starting", "Training", "Saving", "Ending", "Importing"],
         Field(description="What rank 0 does; the importer of an attached run: Importing."),
@@ -161,11 +161,11 @@ class Heartbeat(StoreObject):
     fetched: Annotated[
         Fetched | None, Field(description="Model and documents, before the ranks are started.")
     ] = None
-    step: Annotated[int, Field(description="Steps so far.")] = 0
-    tokens: Annotated[int, Field(description="Tokens so far.")] = 0
-    tokens_total: Annotated[int, Field(description="The budget.")]
+    step: Annotated[Int64, Field(description="Steps so far.")] = 0
+    tokens: Annotated[Int64, Field(description="Tokens so far.")] = 0
+    tokens_total: Annotated[Int64, Field(description="The budget.")]
     accelerators: Annotated[
-        int | None, Field(ge=0, description="Accelerators of the gang: one a process; 0: CPUs.")
+        Int64 | None, Field(ge=0, description="Accelerators of the gang: one a process; 0: CPUs.")
     ] = None
     loss: Annotated[float | None, Field(description="Loss of the last step.")] = None
     loss_by_source: Annotated[
@@ -186,15 +186,15 @@ class Heartbeat(StoreObject):
         float | None, Field(description="Model FLOPs utilisation, 0 to 1; none on a CPU.")
     ] = None
     checkpoints: Annotated[
-        tuple[int, ...], Field(description="Complete checkpoints, by tokens.")
+        tuple[Int64, ...], Field(description="Complete checkpoints, by tokens.")
     ] = ()
-    states: Annotated[tuple[int, ...], Field(description="Complete states, by tokens.")] = ()
-    resumed_from_tokens: Annotated[int | None, Field(description="State that it resumed from.")] = (
-        None
-    )
+    states: Annotated[tuple[Int64, ...], Field(description="Complete states, by tokens.")] = ()
+    resumed_from_tokens: Annotated[
+        Int64 | None, Field(description="State that it resumed from.")
+    ] = None
     router: Annotated[RouterRecord | None, Field(description="At the last logged step.")] = None
     spikes: Annotated[tuple[Spike, ...], Field(description="The newest spikes.")] = ()
-    spikes_total: Annotated[int, Field(ge=0, description="Spikes of this attempt.")] = 0
+    spikes_total: Annotated[Int64, Field(ge=0, description="Spikes of this attempt.")] = 0
     epochs: Annotated[
         dict[str, float],
         Field(
@@ -213,7 +213,7 @@ class Heartbeat(StoreObject):
         ),
     ] = ()
     peak_memory_bytes: Annotated[
-        int | None,
+        Int64 | None,
         Field(
             description="Most memory that rank 0 had in use: on its accelerator, or of its process "
             "without one."
@@ -242,9 +242,9 @@ class End(StoreObject):
     """`end.json`: how the attempt ended."""
 
     result: Annotated[Cause, Field(description="Completed, Drained, or what went wrong.")]
-    tokens: Annotated[int, Field(description="Tokens trained.")] = 0
-    step: Annotated[int, Field(description="Steps made.")] = 0
-    rank: Annotated[int | None, Field(description="Rank that failed first.")] = None
+    tokens: Annotated[Int64, Field(description="Tokens trained.")] = 0
+    step: Annotated[Int64, Field(description="Steps made.")] = 0
+    rank: Annotated[Int64 | None, Field(description="Rank that failed first.")] = None
     message: Annotated[str, Field(description="One sentence.")] = ""
     ledger: Annotated[Ledger, Field(description="Where the attempt's time went.")] = Ledger()
-    at: Annotated[datetime, Field(description="When, UTC.")]
+    at: Annotated[Time, Field(description="When, UTC.")]

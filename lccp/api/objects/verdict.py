@@ -1,6 +1,5 @@
 """`analysis/verdict.json`: what the reports together show."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
@@ -9,6 +8,7 @@ from pydantic import Field
 from lccp.api.objects.base import StoreObject
 from lccp.api.objects.policy import Policy
 from lccp.contract.base import Contract
+from lccp.contract.scalars import Int64, Time
 from lccp.contract.signals import Signal, SignalName
 
 Budget = Literal["Sufficient", "Insufficient", "Unknown"]
@@ -37,8 +37,8 @@ class VerdictState(StrEnum):
 class Line(Contract):
     """A least-squares line over several horizons, by which a saturation is declared."""
 
-    horizons: Annotated[int, Field(description="Its length, in horizons.")]
-    from_tokens: Annotated[int, Field(description="Its first checkpoint.")]
+    horizons: Annotated[Int64, Field(description="Its length, in horizons.")]
+    from_tokens: Annotated[Int64, Field(description="Its first checkpoint.")]
     gain: Annotated[float, Field(description="Gain per horizon, as of `gain`.")]
     half_width: Annotated[
         float,
@@ -87,10 +87,10 @@ class Gain(Contract):
 class CheckpointVerdict(Contract):
     """Values and verdict as known at one checkpoint."""
 
-    tokens: Annotated[int, Field(description="Tokens trained.")]
+    tokens: Annotated[Int64, Field(description="Tokens trained.")]
     values: Annotated[dict[str, float], Field(description="Values by signal, in their units.")] = {}
     plateau_horizons: Annotated[
-        int, Field(description="Horizons of plateau, end to end, that end at this checkpoint.")
+        Int64, Field(description="Horizons of plateau, end to end, that end at this checkpoint.")
     ] = 0
     gains: Annotated[
         tuple[Gain, ...], Field(description="By signal; none before there are enough checkpoints.")
@@ -105,7 +105,7 @@ class CheckpointVerdict(Contract):
 class Exclusion(Contract):
     """A report, or a probe's part of one, that can't be compared with the others."""
 
-    tokens: Annotated[int, Field(description="Tokens of its checkpoint.")]
+    tokens: Annotated[Int64, Field(description="Tokens of its checkpoint.")]
     suite: Annotated[str, Field(description="Its suite.")]
     reason: Annotated[str, Field(description="Why, and what to do.")]
 
@@ -131,11 +131,11 @@ class Forecast(Contract):
     """When the gain is expected to fall below the least that pays."""
 
     tokens: Annotated[
-        int | None, Field(description="Token count from which it no longer pays; none: unknown.")
+        Int64 | None, Field(description="Token count from which it no longer pays; none: unknown.")
     ] = None
-    lower: Annotated[int | None, Field(description="Lower end of its interval.")] = None
+    lower: Annotated[Int64 | None, Field(description="Lower end of its interval.")] = None
     upper: Annotated[
-        int | None, Field(description="Upper end of its interval; none: without an end.")
+        Int64 | None, Field(description="Upper end of its interval; none: without an end.")
     ] = None
     budget: Annotated[
         Budget, Field(description="Whether the budget reaches the point where it no longer pays.")
@@ -147,10 +147,10 @@ class Verdict(StoreObject):
 
     SCHEMA_VERSION: ClassVar[int] = 2
 
-    schema_version: Annotated[int, Field(description="Version of this object's schema.")] = 2
+    schema_version: Annotated[Int64, Field(description="Version of this object's schema.")] = 2
     state: Annotated[VerdictState, Field(description="The verdict.")]
-    since_tokens: Annotated[int | None, Field(description="Checkpoint since which it holds.")]
-    at_tokens: Annotated[int | None, Field(description="Newest checkpoint that it is based on.")]
+    since_tokens: Annotated[Int64 | None, Field(description="Checkpoint since which it holds.")]
+    at_tokens: Annotated[Int64 | None, Field(description="Newest checkpoint that it is based on.")]
     policy: Annotated[Policy, Field(description="The rules that it was judged by.")]
     signals: Annotated[
         tuple[Signal, ...], Field(description="The signals that were measured, as declared.")
@@ -167,7 +167,7 @@ class Verdict(StoreObject):
         str, Field(description="SHA-256 of the reports, policy and analysis that it is based on.")
     ] = ""
     changed_at: Annotated[
-        datetime | None, Field(description="When the state last changed, UTC; set by the operator.")
+        Time | None, Field(description="When the state last changed, UTC; set by the operator.")
     ] = None
 
     @property

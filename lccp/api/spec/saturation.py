@@ -152,6 +152,10 @@ class SaturationSpec(Contract):
         return self.horizon_tokens or horizon_of_budget(budget_tokens)
 
 
+DOUBLINGS_MAX = 20
+"""Of a second, after which any longest wait is reached."""
+
+
 class RestartPolicy(Contract):
     """How often a failed gang is restarted."""
 
@@ -182,5 +186,5 @@ class RestartPolicy(Contract):
 
     def wait_seconds(self, failures: int) -> int:
         """Seconds to wait after so many failures: doubles with each, up to the longest wait."""
-        doubled: int = self.backoff_seconds * 2 ** (failures - 1)
+        doubled: int = self.backoff_seconds * 2 ** (min(failures, DOUBLINGS_MAX) - 1)
         return min(self.max_backoff_seconds, doubled)

@@ -20,8 +20,7 @@ from lccp.report.states import STATE_WORDS, phases
 from lccp.report.text import duration_text, gain_text, tokens_text, value_text
 from lccp.report.training import HELD_OUT_BANDS, activities, router_bands, spike_sentence
 from lccp_exporter.facts import ExportedFacts, watched
-from lccp_exporter.measured import Measured
-from lccp_exporter.reading import arrays_beside
+from lccp_exporter.measured import Measured, arrays_beside
 from lccp_exporter.refresh import Runs, ShownRun
 from lccp_exporter.web.answers import Problem, integer
 from lccp_exporter.web.api import found, from_store, keys_of

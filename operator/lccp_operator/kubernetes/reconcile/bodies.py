@@ -115,7 +115,7 @@ def _in_part(
         return _refused(body, str(error), begun, owner, runs)
     if not begun or run.metadata.deletion_timestamp is not None:
         return run
-    return _held(body, Reason.OBSERVATION_INCOMPLETE, sentence, runs)
+    return held(body, Reason.OBSERVATION_INCOMPLETE, f"{sentence}: {UNREAD_THEN}", runs)
 
 
 def _refused(body: Object, sentence: str, begun: bool, owner: Owner, runs: KubernetesRuns) -> Said:
@@ -124,7 +124,7 @@ def _refused(body: Object, sentence: str, begun: bool, owner: Owner, runs: Kuber
         before = LCCPRunStatus.parse(body.get("status", {}), "status")
     except InvalidInput:
         if begun:
-            return _held(body, Reason.INVALID_SPEC, sentence, runs)
+            return held(body, Reason.INVALID_SPEC, f"{sentence}: {UNREAD_THEN}", runs)
         before = LCCPRunStatus()
     meta = body["metadata"]
     status = invalid_spec(before, meta["generation"], sentence, datetime.now(UTC), owner)
@@ -133,7 +133,7 @@ def _refused(body: Object, sentence: str, begun: bool, owner: Owner, runs: Kuber
     return Said(status, told=RunConditions(conditions=status.conditions))
 
 
-def _held(body: Object, reason: Reason, sentence: str, runs: KubernetesRuns) -> Said:
+def held(body: Object, reason: Reason, sentence: str, runs: KubernetesRuns) -> Said:
     """Write in `Degraded` why the run is held; the rest of an unreadable status stays."""
     told = body.get("status", {})
     known = told.get("conditions", ())
@@ -144,7 +144,7 @@ def _held(body: Object, reason: Reason, sentence: str, runs: KubernetesRuns) -> 
         type=ConditionType.DEGRADED,
         status="True",
         reason=reason,
-        message=f"{sentence}: {UNREAD_THEN}",
+        message=sentence,
         last_transition_time=next(since, datetime.now(UTC)),
         observed_generation=body["metadata"]["generation"],
     )

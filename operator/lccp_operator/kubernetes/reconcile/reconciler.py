@@ -37,7 +37,7 @@ from lccp_operator.kubernetes.reconcile.bodies import (
 )
 from lccp_operator.kubernetes.reconcile.inbox import Inbox
 from lccp_operator.kubernetes.reconcile.memory import LeftRuns, Memories, RunMemory, without_gang
-from lccp_operator.kubernetes.reconcile.refusals import doubted, faults_told, told
+from lccp_operator.kubernetes.reconcile.refusals import Faults, doubted, told
 from lccp_operator.kubernetes.reconcile.resync import IDLE_SECONDS
 from lccp_operator.kubernetes.run_states import RunStates
 from lccp_operator.kubernetes.store_health import PROBE_SECONDS, StoreHealth
@@ -74,6 +74,7 @@ class Reconciler:
         self._inbox: Inbox[RunKey] = Inbox()
         self._left = LeftRuns()
         self.late = LateAnswers(cluster)
+        self._faults = Faults(cluster, ownership, self.late, self._noted)
 
     def workloads_changed(self, key: RunKey) -> None:
         """Some of the run's workloads changed."""
@@ -109,7 +110,7 @@ class Reconciler:
     def _reconcile_or_forget(self, key: RunKey) -> float:
         try:
             body = self._inbox.take(key) or self._cluster.get(api.RUNS, *key)
-            with faults_told(self._cluster, body):
+            with self._faults.told(key, body):
                 return self._reconcile(key, body)
         except NotFound:
             self._states.forget(key)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
+from lccp.api.conditions import Reason
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp.contract.base import cut
@@ -12,8 +13,11 @@ from lccp_operator.intents import Event, EventReason
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.backend import KubernetesRuns
-from lccp_operator.kubernetes.events import post
+from lccp_operator.kubernetes.events import LateAnswers, post
+from lccp_operator.kubernetes.ownership import Ownership
+from lccp_operator.kubernetes.reconcile.bodies import Said, held, marks_of
 from lccp_operator.kubernetes.store_health import StoreHealth
+from lccp_operator.kubernetes.workloads.seen import RunKey
 from lccp_operator.plan import hindered
 
 
@@ -58,22 +62,52 @@ def doubted(health: StoreHealth) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def faults_told(cluster: api.Cluster, body: Object) -> Iterator[None]:
-    """An error inside that no part of LCCP foresees is raised, and reported by an event an hour."""
-    try:
-        yield
-    except LccpError:
-        raise
-    except Exception as error:
-        what = f"{type(error).__name__}: {error}"
-        sentence = (
-            f"LCCP fails to reconcile this run ({what}): nothing is started, judged or reported "
-            "until that is corrected, and it is retried; the operator's log has more, for a report"
-        )
-        at = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-        post(cluster, body["metadata"], Event("Warning", EventReason.FAULT, sentence, at, what))
-        raise
+class Faults:
+    """Errors that no part of LCCP foresees: `Degraded` says so, and an event an hour.
+
+    `noted` records what was said of a run instead of a plan. Nothing is said in the status of a run
+    that another installation carries out.
+    """
+
+    def __init__(
+        self,
+        cluster: api.Cluster,
+        ownership: Ownership,
+        late: LateAnswers,
+        noted: Callable[[Said, RunKey, Object, bool], float],
+    ) -> None:
+        self._cluster = cluster
+        self._ownership = ownership
+        self._late = late
+        self._noted = noted
+
+    @contextmanager
+    def told(self, key: RunKey, body: Object) -> Iterator[None]:
+        """Such an error inside is raised and reported."""
+        try:
+            yield
+        except LccpError:
+            raise
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+            sentence = (
+                f"LCCP fails to reconcile this run ({what}): nothing is started, judged or "
+                "reported until that is corrected, and it is retried; the operator's log has more, "
+                "for a report"
+            )
+            at = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+            told = Event("Warning", EventReason.FAULT, sentence, at, what)
+            post(self._cluster, body["metadata"], told)
+            with suppress(LccpError):
+                self._hold(key, sentence)
+            raise
+
+    def _hold(self, key: RunKey, sentence: str) -> None:
+        """The reconcile may have written to the run object before it failed."""
+        body = self._cluster.get(api.RUNS, *key)
+        if self._ownership.owner.may_have(marks_of(body).installation):
+            runs = KubernetesRuns(self._cluster, body["metadata"]["resourceVersion"], self._late)
+            self._noted(held(body, Reason.FAULT, sentence, runs), key, body, False)
 
 
 def _tell(

@@ -34,3 +34,5 @@ def test_the_wait_doubles_up_to_the_longest() -> None:
 
     assert [policy.wait_seconds(n) for n in range(1, 6)] == [10, 20, 40, 60, 60]
     assert RestartPolicy(backoff_seconds=0).wait_seconds(9) == 0
+    assert RestartPolicy(backoff_seconds=1, max_backoff_seconds=86_400).wait_seconds(18) == 86_400
+    assert policy.wait_seconds(10**12) == 60

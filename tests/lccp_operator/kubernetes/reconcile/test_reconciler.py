@@ -524,3 +524,12 @@ def test_a_reconcile_that_fails_as_nobody_foresaw_tells_the_run(
         reconciler.reconcile(RunKey(namespace.name, "tiny"))
 
     assert namespace.events("tiny") == ["Fault"]
+    degraded = namespace.conditions("tiny")["Degraded"]
+    assert (degraded["status"], degraded["reason"]) == ("True", "Fault")
+    assert "LCCP fails to reconcile this run (ZeroDivisionError: by zero)" in degraded["message"]
+
+    monkeypatch.undo()
+    with reconciling(namespace, proxied, health, tmp_path) as reconciler:
+        reconciler.reconcile(RunKey(namespace.name, "tiny"))
+        reconciler.reconcile(RunKey(namespace.name, "tiny"))
+    assert namespace.conditions("tiny")["Degraded"]["reason"] == "Healthy"

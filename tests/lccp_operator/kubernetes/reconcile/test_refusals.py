@@ -1,9 +1,11 @@
 """Parts of a plan that the API server refuses are reported on the run object."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from a_cluster import Namespace, run_document
+from a_workload import INSTALLATION
 
 from lccp.api.conditions import ConditionType, Reason
 from lccp.api.run import LCCPRun
@@ -11,7 +13,10 @@ from lccp.api.status import LCCPRunStatus
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.backend import KubernetesRuns
 from lccp_operator.kubernetes.events import LateAnswers
-from lccp_operator.kubernetes.reconcile.refusals import faults_told, told
+from lccp_operator.kubernetes.ownership import Ownership
+from lccp_operator.kubernetes.reconcile.bodies import Said
+from lccp_operator.kubernetes.reconcile.refusals import Faults, told
+from lccp_operator.kubernetes.workloads.seen import RunKey
 from lccp_operator.plan import hindered
 
 pytestmark = pytest.mark.apiserver
@@ -102,19 +107,39 @@ def test_other_errors_are_not_told(namespace: Namespace, run: LCCPRun) -> None:
     assert "status" not in namespace.run("tiny")
 
 
+FAULT = AttributeError("nobody foresaw it")
+
+
 @pytest.mark.parametrize(
-    ("error", "events"),
-    [(AttributeError("nobody foresaw it"), ["Fault"]), (api.ApiUnavailable("silent"), [])],
-    ids=["a fault", "an outage"],
+    ("error", "owner", "events", "said"),
+    [
+        (FAULT, "", ["Fault"], ["True", "True"]),
+        (FAULT, "lccp/other@12345678", ["Fault"], []),
+        (api.ApiUnavailable("silent"), "", [], []),
+    ],
+    ids=["a fault", "of another's run", "an outage"],
 )
-def test_a_fault_is_told_by_one_event(
-    namespace: Namespace, run: LCCPRun, error: Exception, events: list[str]
+def test_a_fault_is_told_by_degraded_and_one_event(
+    namespace: Namespace, run: LCCPRun, error: Exception, owner: str, events: list[str], said: Any
 ) -> None:
+    if owner:
+        as_read(namespace).write_status(run, LCCPRunStatus(installation=owner))
+    noted: list[str] = []
+
+    def note(told: Said, *_: object) -> float:
+        noted.extend(c.status for c in told.status.conditions if c.reason is Reason.FAULT)
+        return 0.0
+
+    ownership, late = Ownership(namespace.api, INSTALLATION), LateAnswers(namespace.api)
+    faults = Faults(namespace.api, ownership, late, note)
     for _ in range(2):
-        with pytest.raises(type(error)), faults_told(namespace.api, namespace.run("tiny")):
+        key, body = RunKey(namespace.name, "tiny"), namespace.run("tiny")
+        with pytest.raises(type(error)), faults.told(key, body):
             raise error
 
     assert namespace.events("tiny") == events
+    assert noted == said
+    assert ("Degraded" in namespace.conditions("tiny")) == bool(said)
 
 
 def test_a_hindered_run_says_why(run: LCCPRun) -> None:

@@ -1,6 +1,6 @@
 """An attempt that runs and reports nothing is named, with its log."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import evaluated_world
 import pytest
@@ -19,6 +19,7 @@ from training_world import a_training_world, message, seen
 
 from lccp.api.conditions import ConditionType
 from lccp.api.objects.training import End
+from lccp.contract.scalars import LATEST
 from lccp_operator.observed import Known
 from lccp_operator.workloads.state import Phase, Pod, WorkloadState
 from lccp_operator.workloads.training import Training
@@ -67,6 +68,7 @@ def test_an_attempt_that_runs_and_reports_nothing_is_named_with_its_log() -> Non
 
     assert text.startswith("attempt 1 has reported nothing since 2026-01-05 09:00:")
     assert "can't reach the store" in text
+    assert "its node is gone" in text
     assert text.endswith("(kubectl logs job/tiny)")
 
 
@@ -91,7 +93,7 @@ def test_it_is_looked_at_when_its_next_heartbeat_is_overdue() -> None:
 
 def test_a_heartbeat_of_the_end_of_time_ends_no_reconcile() -> None:
     world = a_training_world()
-    beat = heartbeat_of(1, EVERY_TOKENS, datetime.max.replace(tzinfo=UTC))
+    beat = heartbeat_of(1, EVERY_TOKENS, LATEST - timedelta(microseconds=1))
     world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
 
     assert _after(world, 1, RUNS) == ""

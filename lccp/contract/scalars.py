@@ -1,0 +1,15 @@
+"""Numbers and times of the contract, within what every reader of them can take."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field
+
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""Sums of these times with all intervals of the contract are times, too."""
+
+Int64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+"""An integer as the API server, Prometheus and most readers of JSON know them."""
+
+Time = Annotated[AwareDatetime, Field(ge=EARLIEST, lt=LATEST)]
+"""A point in time, with its time zone."""
