@@ -26,10 +26,10 @@ WHOLE_GANGS = (
     "topology.queueName with Kueue, or a scheduler of whole gangs, admits all pods or none"
 )
 TOGETHER = (
-    "its processes load their libraries and wait for one another; if this lasts, they can't reach "
-    "the store or one another"
+    "its processes load their libraries and wait for one another; if this lasts, a node of theirs "
+    "is gone, or they can't reach the store or one another"
 )
-ALONE = "if this lasts, its importer can't reach the store"
+ALONE = "if this lasts, its node is gone, or its importer can't reach the store"
 NAMESPACE_GOES = "the run's namespace is being deleted: no attempt is started in it"
 OF_ATTEMPTS = ("model", "data", "training", "source", "topology", "checkpoints")
 """Parts of the spec by which an attempt is carried out; evaluators report on others."""

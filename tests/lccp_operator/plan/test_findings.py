@@ -66,7 +66,8 @@ def test_a_gang_that_never_reported_is_not_said_to_load_its_model() -> None:
 
     told = message(world, ConditionType.TRAINING)
     assert told.startswith("attempt 1 has started, and reported nothing yet: ")
-    assert "they can't reach the store or one another: see its log (kubectl logs job/tiny)" in told
+    assert "a node of theirs is gone, or they can't reach the store or one another: see" in told
+    assert "or one another: see its log (kubectl logs job/tiny)" in told
 
 
 def test_an_importer_that_never_reported_is_not_said_to_wait_for_peers() -> None:
@@ -76,8 +77,8 @@ def test_an_importer_that_never_reported_is_not_said_to_wait_for_peers() -> None
     world.reconcile(seen(world, workloads=Known({Training(1): state})))
 
     assert message(world, ConditionType.TRAINING) == (
-        "attempt 1 has started, and reported nothing yet: if this lasts, its importer can't reach "
-        "the store"
+        "attempt 1 has started, and reported nothing yet: if this lasts, its node is gone, or its "
+        "importer can't reach the store"
     )
 
 

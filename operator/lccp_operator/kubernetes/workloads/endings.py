@@ -7,6 +7,11 @@ from lccp_operator.kubernetes.workloads.troubles import MESSAGE_LENGTH_MAX
 NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
 """Reasons for the end of a container whose process the runtime could not start."""
 
+LOST = frozenset({"Unknown", "ContainerStatusUnknown"})
+"""Reasons for the end of a container that its node no longer knew, as after a restart of the node.
+
+The exit code is then the kubelet's own (255, 137)."""
+
 
 def terminated(pod: Object) -> Object:
     """How the pod's main container ended; empty while it runs.
@@ -37,7 +42,7 @@ def init_container(status: Object, name: str) -> Object:
 def program_failure(ended: Object) -> str:
     """How the program of an external suite failed, by the end of its container."""
     code, words = ended.get("exitCode"), ended.get("message", "")
-    if not code:
+    if not code or ended.get("reason") in LOST:
         return ""
     not_started = ended.get("reason") in NOT_STARTED
     how = "could not be started" if not_started else f"ended with exit code {code}"
@@ -55,6 +60,12 @@ def failure(status: Object, ended: Object) -> str:
             more = f": {words}" if words else ""
             return short(f"init container {container['name']} ended with exit code {code}{more}")
     return short(told(status))
+
+
+def lost(ended: Object) -> str:
+    """Says that the container's end is its node's; empty if it ended in another way."""
+    reason = ended.get("reason", "")
+    return f"its node was restarted, and lost it ({reason})" if reason in LOST else ""
 
 
 def told(status: Object) -> str:

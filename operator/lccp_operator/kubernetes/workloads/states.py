@@ -11,6 +11,7 @@ from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.endings import (
     failure,
     init_container,
+    lost,
     program_failure,
     short,
     terminated,
@@ -179,11 +180,13 @@ def _pod(pod: Object, now: datetime) -> Pod:
     suite = init_container(status, labels.SUITE)
     suite_ended = suite.get("terminated", {})
     program = program_failure(suite_ended)
+    by_node = lost(ended) or lost(suite_ended)
     if phase is Phase.PENDING and (suite_ended or "running" in suite):
         phase = Phase.RUNNING
     lingers = phase is Phase.RUNNING and _long_over(ended, now)
     if lingers:
         phase = Phase.FAILED if ended["exitCode"] else Phase.SUCCEEDED
+    unexplained = phase is Phase.FAILED and not (program or by_node)
     return Pod(
         index=_index(pod["metadata"]),
         uid=pod["metadata"]["uid"],
@@ -192,15 +195,19 @@ def _pod(pod: Object, now: datetime) -> Pod:
         deleting="deletionTimestamp" in pod["metadata"],
         exit_code=ended.get("exitCode"),
         out_of_memory=OUT_OF_MEMORY in (ended.get("reason"), suite_ended.get("reason")),
-        disrupted=condition_of(status, "DisruptionTarget").get("status") == "True",
-        failure=failure(status, ended) if phase is Phase.FAILED and not program else "",
+        disrupted=bool(by_node) or condition_of(status, "DisruptionTarget").get("status") == "True",
+        failure=failure(status, ended) if unexplained else "",
         program=program,
         message=short(ended.get("message", "")),
         silent_node=silent_node(pod) if phase is Phase.RUNNING else "",
         lost=phase not in TERMINAL and _overdue(pod, now),
         lingers=lingers,
-        killed=short(told(status)) if (ended or program) and phase is Phase.FAILED else "",
+        killed=by_node or _killed(status, bool(ended or program), phase),
     )
+
+
+def _killed(status: Object, began: bool, phase: Phase) -> str:
+    return short(told(status)) if began and phase is Phase.FAILED else ""
 
 
 def _index(meta: Object) -> int:

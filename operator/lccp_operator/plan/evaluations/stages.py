@@ -27,7 +27,7 @@ BY_URGENCY = (Stage.FAILED, Stage.RUNNING, Stage.PENDING, Stage.SUCCEEDED)
 UNHEARD_SECONDS = 15.0
 """Evaluators report their progress from the first sample on, which follows loading."""
 
-LOADING = "it loads the checkpoint; if this lasts, it can't reach the store"
+LOADING = "it loads the checkpoint; if this lasts, its node is gone, or it can't reach the store"
 
 REPORT_GONE = Ending(Cause.LOST, "its report was deleted from the store: it is evaluated again")
 

@@ -6,10 +6,12 @@ import pytest
 from seen_objects import GANG, NOW, QUEUE, a_job, a_pod, an_event, terminated, waiting
 
 from lccp.api import labels
+from lccp.api.causes import Cause
 from lccp.contract.errors import InvalidInput
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.seen import Seen
 from lccp_operator.kubernetes.workloads.states import named, states
+from lccp_operator.workloads.endings import Ending, failure
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.purge import Purge
@@ -215,6 +217,24 @@ def test_a_pod_says_how_it_ended() -> None:
     assert second.out_of_memory
     assert second.disrupted
     assert second.deleting
+
+
+@pytest.mark.parametrize("reason", ["Unknown", "ContainerStatusUnknown"])
+def test_a_container_that_a_restarted_node_lost_was_disrupted(reason: str) -> None:
+    found = state(a_job(), a_pod("Failed", containerStatuses=[terminated(255, reason)]))
+
+    assert failure(found) is Cause.DISRUPTED
+    ending = Ending.of(failure(found), found)
+    assert not ending.counted
+    assert ending.message.endswith(f": its node was restarted, and lost it ({reason})")
+
+
+def test_a_suite_that_a_restarted_node_lost_was_disrupted() -> None:
+    suite = [terminated(255, "Unknown") | {"name": labels.SUITE}]
+    found = state(a_job(), a_pod("Failed", initContainerStatuses=suite))
+
+    assert failure(found) is Cause.DISRUPTED
+    assert "exit code" not in Ending.of(failure(found), found).message
 
 
 def test_a_workload_that_ended_has_no_trouble() -> None:
