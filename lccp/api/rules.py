@@ -33,6 +33,10 @@ NAME = (
     f"metadata.name must have at most {RUN_NAME_LENGTH_MAX} characters, of a-z, 0-9 and -, and "
     "must not start or end with -: workloads are named after it"
 )
+NAME_OF_SERVICE = (
+    "metadata.name must begin with a letter if topology.nodes is more than 1: Services, by which "
+    "pods find each other, are named after it"
+)
 NAME_PATTERN = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 _WARMUP_AT = "self.training.schedule.warmupTokens"
 _WARMUP = f"(has({_WARMUP_AT}) ? {TOKENS.cel_at(_WARMUP_AT)} : 0)"

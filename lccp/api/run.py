@@ -12,6 +12,7 @@ from lccp.api.rules import (
     BRANCH_OUTSIDE,
     CHECKPOINT_BEYOND,
     NAME,
+    NAME_OF_SERVICE,
     NOBODY_BRANCHES,
     NOBODY_SUSPENDS,
     ONE_TRAINER,
@@ -221,7 +222,12 @@ class LCCPRun(Contract):
                 f"size(self.metadata.name) <= {RUN_NAME_LENGTH_MAX} "
                 "&& !self.metadata.name.contains('.')",
                 NAME,
-            )
+            ),
+            Rule(
+                "self.metadata.name.matches('^[a-z]') || !has(self.spec.topology) || "
+                "!has(self.spec.topology.nodes) || self.spec.topology.nodes == 1",
+                NAME_OF_SERVICE,
+            ),
         )
     )
 
@@ -232,6 +238,12 @@ class LCCPRun(Contract):
     metadata: Annotated[ObjectMeta, Field(description="Name, namespace.")]
     spec: Annotated[LCCPRunSpec, Field(description="Desired state.")]
     status: Annotated[LCCPRunStatus | None, Field(description="Observed state.")] = None
+
+    @model_validator(mode="after")
+    def _names_services(self) -> "LCCPRun":
+        if self.spec.topology.nodes > 1 and not self.metadata.name[0].isalpha():
+            raise ValueError(f"{NAME_OF_SERVICE}, not {self.metadata.name!r}")
+        return self
 
     @classmethod
     def parse(cls, document: Any, where: str) -> Self:

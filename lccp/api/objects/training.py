@@ -9,6 +9,7 @@ from lccp.api.causes import Cause
 from lccp.api.objects.base import StoreObject
 from lccp.api.objects.losses import HeldOutLoss, PositionShare
 from lccp.contract.base import Contract
+from lccp.contract.quantities import TOKENS_MAX
 from lccp.contract.scalars import Int64, Time
 
 
@@ -161,9 +162,9 @@ class Heartbeat(StoreObject):
     fetched: Annotated[
         Fetched | None, Field(description="Model and documents, before the ranks are started.")
     ] = None
-    step: Annotated[Int64, Field(description="Steps so far.")] = 0
-    tokens: Annotated[Int64, Field(description="Tokens so far.")] = 0
-    tokens_total: Annotated[Int64, Field(description="The budget.")]
+    step: Annotated[Int64, Field(ge=0, description="Steps so far.")] = 0
+    tokens: Annotated[Int64, Field(ge=0, le=TOKENS_MAX, description="Tokens so far.")] = 0
+    tokens_total: Annotated[Int64, Field(ge=0, le=TOKENS_MAX, description="The budget.")]
     accelerators: Annotated[
         Int64 | None, Field(ge=0, description="Accelerators of the gang: one a process; 0: CPUs.")
     ] = None
@@ -242,8 +243,8 @@ class End(StoreObject):
     """`end.json`: how the attempt ended."""
 
     result: Annotated[Cause, Field(description="Completed, Drained, or what went wrong.")]
-    tokens: Annotated[Int64, Field(description="Tokens trained.")] = 0
-    step: Annotated[Int64, Field(description="Steps made.")] = 0
+    tokens: Annotated[Int64, Field(ge=0, le=TOKENS_MAX, description="Tokens trained.")] = 0
+    step: Annotated[Int64, Field(ge=0, description="Steps made.")] = 0
     rank: Annotated[Int64 | None, Field(description="Rank that failed first.")] = None
     message: Annotated[str, Field(description="One sentence.")] = ""
     ledger: Annotated[Ledger, Field(description="Where the attempt's time went.")] = Ledger()

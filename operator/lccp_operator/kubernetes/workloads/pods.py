@@ -9,6 +9,7 @@ from lccp.api.labels import FETCH, IMPORTER, SUITE, TRAINER
 from lccp.api.objects.journal import PodDefaults
 from lccp.api.run import LCCPRun
 from lccp.api.spec.workload import EPHEMERAL_STORAGE, PlacementSpec
+from lccp.contract.errors import InvalidInput
 from lccp_operator.kubernetes.api.merge import Object, check_pod, strategic_merge
 from lccp_operator.workloads.kind import PodSet
 
@@ -56,10 +57,22 @@ def pod_template(
         spec["subdomain"] = rendezvous.split(":")[0].partition(".")[2]
     given = pods.spec.pod_template
     check_pod(given.spec)
+    if rendezvous:
+        _check_names(given.spec)
     patch: Object = {"metadata": given.metadata.document(), "spec": given.spec}
     if pods.as_trainers:
         patch = {"spec": _as_trainers(run, store, pods.container)}
     return strategic_merge({"metadata": {"labels": own}, "spec": spec}, patch)
+
+
+def _check_names(spec: Object) -> None:
+    """Raise InvalidInput if a template changes the names by which a gang's pods find each other."""
+    for field in ("hostname", "subdomain"):
+        if spec.get(field):
+            raise InvalidInput(
+                f"podTemplate.spec.{field} must be left out where topology.nodes is more than 1: "
+                "the pods would not find each other"
+            )
 
 
 def _as_trainers(run: LCCPRun, store: StoreConfig, container: str) -> Object:

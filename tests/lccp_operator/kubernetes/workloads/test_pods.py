@@ -115,6 +115,16 @@ def test_a_template_that_is_none_of_a_pod_is_refused_in_a_sentence(
     assert str(refused.value).startswith(f"{field}.spec.{where.strip()} must be a ")
 
 
+@pytest.mark.parametrize("field", ["hostname", "subdomain"])
+def test_a_template_does_not_rename_the_pods_of_a_gang(field: str) -> None:
+    template = {"podTemplate": {"spec": {field: "mine"}}}
+
+    with pytest.raises(InvalidInput, match=rf"podTemplate\.spec\.{field} must be left out where"):
+        built(Training(1), a_run(topology=template | {"nodes": 2}))
+    _, alone = built(Training(1), a_run(topology=template | {"nodes": 1}))
+    assert alone["spec"]["template"]["spec"][field] == "mine"
+
+
 def test_a_purge_mounts_nothing_where_the_template_has_only_empty_fields() -> None:
     template = {"volumes": None, "containers": [{"name": "trainer", "volumeMounts": None}]}
     for given in (template, {"containers": None}):
