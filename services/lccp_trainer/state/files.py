@@ -143,12 +143,20 @@ class StateFiles:
                 _copy(values, stored, part)
 
     def _read(self, name: str, start: int, length: int) -> bytes:
-        try:
-            data = self.store.get_range(f"{self.prefix}{name}", start, length)
-        except NotFound:
-            raise Damaged(f"{self.prefix}{name} is missing") from None
-        if len(data) != length:
-            raise Damaged(f"{self.prefix}{name}: is cut short")
+        """`length` bytes; where the store gives fewer, it is asked for the rest."""
+        data = b""
+        while len(data) < length:
+            try:
+                more = self.store.get_range(
+                    f"{self.prefix}{name}", start + len(data), length - len(data)
+                )
+            except NotFound:
+                raise Damaged(f"{self.prefix}{name} is missing") from None
+            if not more:
+                raise Damaged(f"{self.prefix}{name}: is cut short")
+            data += more
+        if len(data) > length:
+            raise Damaged(f"{self.prefix}{name}: the store gives more than was asked for")
         return data
 
 

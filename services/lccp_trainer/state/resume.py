@@ -26,6 +26,9 @@ from lccp_trainer.state.uploads import patiently
 
 logger = logging.getLogger(__name__)
 
+READS = 2
+"""Of a state, before it is declared damaged."""
+
 
 @dataclass(frozen=True)
 class Resumed:
@@ -74,16 +77,23 @@ class Resume:
         return found
 
     def _read(self, tokens: int, wanted: list[Part]) -> Resumed | None:
-        """Fill `wanted`; returns the state's record, or None if anything is damaged."""
-        try:
-            manifest = self._manifest(tokens)
-            prefix = self.keys.state(manifest.tokens, manifest.writer)
-            sizes = {name: record.size for name, record in manifest.files.items()}
-            StateFiles(self.store, prefix, sizes).fill(wanted, file_name(self.rank))
-            return self._progress(manifest, f"{prefix}{progress.FILE}")
-        except Damaged as error:
-            logger.warning("%s", error)
-            return None
+        """Fill `wanted`; returns the state's record, or None if it is found damaged twice.
+
+        A damaged state is withdrawn, so one bad answer of the store must not pass for damage.
+        """
+        for _ in range(READS):
+            try:
+                return self._read_once(tokens, wanted)
+            except Damaged as error:
+                logger.warning("%s", error)
+        return None
+
+    def _read_once(self, tokens: int, wanted: list[Part]) -> Resumed:
+        manifest = self._manifest(tokens)
+        prefix = self.keys.state(manifest.tokens, manifest.writer)
+        sizes = {name: record.size for name, record in manifest.files.items()}
+        StateFiles(self.store, prefix, sizes).fill(wanted, file_name(self.rank))
+        return self._progress(manifest, f"{prefix}{progress.FILE}")
 
     def _manifest(self, tokens: int) -> Manifest:
         key = self.keys.state_manifest(tokens)

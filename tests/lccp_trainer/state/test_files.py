@@ -102,6 +102,25 @@ def test_with_another_layout_it_reads_no_more_tensors_than_it_needs(tmp_path: Pa
         assert store.read[f"state/{file_name(rank)}"] < files.sizes[file_name(rank)]
 
 
+class Short:
+    """A store whose answers have at most so many bytes."""
+
+    def __init__(self, store: Store, most: int) -> None:
+        self.store, self.most = store, most
+
+    def get_range(self, key: str, start: int, length: int) -> bytes:
+        return self.store.get_range(key, start, min(length, self.most))
+
+
+def test_a_store_that_gives_less_than_asked_for_is_asked_for_the_rest(tmp_path: Path) -> None:
+    files = saved(tmp_path, parts([10, 20]))
+    store: Any = Short(files.store, 7)
+    (own,) = empty(parts([]))
+    StateFiles(store, files.prefix, files.sizes).fill(own, file_name(0))
+    for part in own:
+        assert torch.equal(part.values, VALUES[part.kind, part.name])
+
+
 def flipped(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[-1] ^= 1

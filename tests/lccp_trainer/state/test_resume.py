@@ -83,6 +83,30 @@ def test_a_damaged_state_is_passed_over_for_the_one_before(
     assert (found.point, damaged) == (a_point(100), {200})
 
 
+@pytest.mark.parametrize("name", ["progress.json", "rank-00000.safetensors", "manifest.json"])
+def test_one_bad_answer_of_the_store_is_no_damage(
+    store: FileStore, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, bad = store.get_entry, [name]
+
+    def answered(key: str, found: bytes) -> bytes:
+        return found[: len(found) // 2] if bad and key.endswith(name) and bad.pop() else found
+
+    def get(key: str) -> bytes:
+        return answered(key, read(key).data)
+
+    def get_range(key: str, start: int, length: int) -> bytes:
+        whole = read(key).data[start : start + length]
+        return whole if length == len(answered(key, whole)) else flipped(whole)
+
+    monkeypatch.setattr(store, "get", get)
+    monkeypatch.setattr(store, "get_range", get_range)
+    _, found, damaged = resumed(store)
+
+    assert found is not None
+    assert (found.point, damaged, bad) == (a_point(200), set(), [])
+
+
 def test_without_a_state_nothing_changes(store: FileStore) -> None:
     engine, found, damaged = resumed(store, [300])
 
