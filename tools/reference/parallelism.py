@@ -59,6 +59,11 @@ layers other than plain attention (Mamba, gated delta nets, convolutions, indexe
 documents of a row would see each other; quantized weights; changed logits; and a RoPE scaling that
 `model.ropeScaling` would undo.
 
+Once the model is loaded, before the first step: types that compute their attention or positions
+themselves (BLOOM, XLNet, GPT-NeoX Japanese, StableLM, BART), in which documents of a row would see
+each other; types whose head is more than one linear layer (BERT); and attention with learned
+sinks, a bias, a cap, a window or a view of later tokens (gpt-oss, Granite SWA, MiMo-V2).
+
 ## What needs a GPU
 
 Everything above runs on CPUs, with gloo. Not tried, since it needs GPUs: NCCL, PyTorch's

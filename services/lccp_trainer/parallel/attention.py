@@ -20,6 +20,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
 from lccp.contract.errors import InvalidInput
+from lccp_trainer.parallel.supported import not_plain
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ def attention(
     scaling: float,
     documents: DocumentLayout | None = None,
     dropout: float = 0.0,
-    **_: Any,
+    **asked: Any,
 ) -> tuple[torch.Tensor, None]:
     """Attention with the signature that transformers expects.
 
@@ -68,12 +69,18 @@ def attention(
         [rows, own tokens, heads, size of a value].
 
     Raises:
-        InvalidInput: the model does not hand its attention on where documents begin.
+        InvalidInput: the model does not hand its attention on where documents begin, or asks for
+            something else than plain causal attention.
     """
     if documents is None:
         raise InvalidInput(
             f"model.source: {type(module).__name__} is not told where documents begin, so models "
             "of this type can't be trained: take another model"
+        )
+    if (other := not_plain(module, sum(documents.lengths[0]), asked)) is not None:
+        raise InvalidInput(
+            f"model.source: {type(module).__name__} asks for attention with {other}, which is not "
+            "supported: take another model"
         )
     if documents.group is not None:
         size = dist.get_world_size(documents.group)

@@ -21,6 +21,7 @@ from lccp_trainer.model.tiles import tile_feed_forward, tile_routed_experts
 from lccp_trainer.parallel import experts
 from lccp_trainer.parallel.attention import IMPLEMENTATION
 from lccp_trainer.parallel.optimizer import adamw
+from lccp_trainer.parallel.supported import check_model
 
 
 def build_engine(
@@ -42,6 +43,7 @@ def build_engine(
     dtype = torch.bfloat16 if training.precision == "BF16" else torch.float32
     model = load_model(spec.model, directory, config, dtype, IMPLEMENTATION)
     del partitioning
+    check_model(model)
     tiled, tokens = [], step_shape(spec).own_tokens
     if training.activation_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})

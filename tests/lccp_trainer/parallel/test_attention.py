@@ -49,6 +49,13 @@ def test_a_model_that_does_not_say_where_documents_begin_is_refused() -> None:
         attention(torch.nn.Module(), *inputs(), None, scaling=1)
 
 
+def test_a_model_that_asks_for_another_attention_is_refused() -> None:
+    """Those of gpt-oss have a learned sink in every head."""
+    layout, sinks = DocumentLayout(PACKED), torch.zeros(HEADS)
+    with pytest.raises(InvalidInput, match=r"^model\.source: Module asks for attention with s_aux"):
+        attention(torch.nn.Module(), *inputs(), None, documents=layout, scaling=1, s_aux=sinks)
+
+
 @pytest.mark.parametrize(
     ("on_gpu", "dtype", "value_size", "told"),
     [
