@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,8 @@ ROOT_CAUSES = (
     Cause.OUT_OF_MEMORY,
 )
 """Causes that can't have spread from a peer; the first one found explains the others."""
+END_BYTES = 2**14
+"""Most bytes of a rank's end, whose message may name several files."""
 
 
 class NotFinite(LccpError):
@@ -70,8 +73,12 @@ def _cause(error: BaseException) -> Cause:
 
 
 def mark_started(scratch: Path, rank: int) -> None:
-    """Record that this rank handles SIGTERM from now on."""
-    (scratch / f"started-{rank}").touch()
+    """Record that this rank handles SIGTERM from now on; the file keeps room for its end."""
+    _started(scratch, rank).write_bytes(bytes(END_BYTES))
+
+
+def _started(scratch: Path, rank: int) -> Path:
+    return scratch / f"started-{rank}"
 
 
 def count_started(scratch: Path) -> int:
@@ -79,12 +86,19 @@ def count_started(scratch: Path) -> int:
 
 
 def write_end(scratch: Path, rank: int, end: End) -> None:
-    """Leave `end` for the launcher; the first one of a rank is kept."""
+    """Leave `end` for the launcher, also on a full disk; the first one of a rank is kept."""
+    with suppress(FileNotFoundError):
+        os.truncate(_started(scratch, rank), 0)
     path = scratch / f"end-{rank}.json"
-    part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_bytes(end.to_json())
     if not path.exists():
-        part.rename(path)
+        leave(path, end.to_json())
+
+
+def leave(path: Path, data: bytes) -> None:
+    """Write a file that the launcher reads: whole, or, on a full disk, not at all."""
+    part = path.with_suffix(f".{os.getpid()}.part")
+    part.write_bytes(data)
+    part.rename(path)
 
 
 def read_ends(scratch: Path) -> dict[int, End]:

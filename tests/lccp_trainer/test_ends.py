@@ -1,3 +1,7 @@
+import os
+import shutil
+import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,8 +20,10 @@ from lccp_trainer.ends import (
     count_started,
     decide,
     end_of,
+    leave,
     made_before,
     mark_started,
+    read_deaths,
     read_ends,
     write_end,
 )
@@ -33,6 +39,25 @@ def ends(*causes: Cause) -> dict[int, End]:
 
 KILLED = [Death(rank=0, exit_code=1), Death(rank=1, exit_code=-9)]
 FAILED = [Death(rank=1, exit_code=1)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="mounts a file system")
+def test_a_rank_can_leave_its_end_on_a_full_disk(tmp_path: Path) -> None:
+    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "lccp", str(tmp_path)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("mounts are not allowed here")
+    try:
+        mark_started(tmp_path, 0)
+        with suppress(OSError), (tmp_path / "state").open("wb", 0) as file:
+            while True:
+                file.write(bytes(4096))
+        with pytest.raises(OSError, match="No space left"):
+            leave(tmp_path / "deaths.json", b"[]")
+        assert read_deaths(tmp_path / "deaths.json") == []
+        write_end(tmp_path, 0, an_end(Cause.INTERNAL))
+        assert read_ends(tmp_path) == {0: an_end(Cause.INTERNAL)}
+    finally:
+        subprocess.run(["umount", "-l", tmp_path], check=True)
 
 
 @pytest.mark.parametrize(

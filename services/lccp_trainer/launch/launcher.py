@@ -32,6 +32,7 @@ from lccp.store.objects import read_or_none, write
 from lccp.store.open import open_store, probe
 from lccp.store.port import Store
 from lccp_trainer import ends
+from lccp_trainer.data.sharding import writing
 from lccp_trainer.goodput import closed
 from lccp_trainer.launch.fetching import Fetching
 from lccp_trainer.launch.node import MEETING_AFTER_FETCH_SECONDS, MEETING_SECONDS, Node
@@ -118,9 +119,10 @@ class Launcher:
         """Run torchrun to its end, and leave no process behind."""
         lifeline.adopt_orphans()
         with scratch_folder() as scratch:
-            (scratch / SPEC_FILE).write_text(json.dumps(spec.document()))
-            if sft is not None:
-                (scratch / SFT_FILE).write_text(json.dumps(sft.document()))
+            with writing(scratch):
+                (scratch / SPEC_FILE).write_text(json.dumps(spec.document()))
+                if sft is not None:
+                    (scratch / SFT_FILE).write_text(json.dumps(sft.document()))
             self._start(scratch, spec.topology, node, environ)
             assert self._gang is not None
             self._gang.wait()
@@ -158,6 +160,7 @@ class Launcher:
         own = {
             POD_UID: self._invocation.pod_uid,
             SCRATCH: str(scratch),
+            "TMPDIR": str(scratch),
             STARTED: str(self._started),
             lifeline.PARENT_PID: str(os.getpid()),
         }

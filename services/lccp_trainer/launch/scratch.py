@@ -6,8 +6,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from lccp.contract.errors import LccpError
 
 logger = logging.getLogger(__name__)
 
@@ -18,10 +20,21 @@ LOCK = "launcher.lock"
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A folder for this launcher; folders left beside it by killed ones are removed first."""
-    remove_left(Path(tempfile.gettempdir()))
-    with tempfile.TemporaryDirectory(prefix=PREFIX) as name, _locked(Path(name)):
-        yield Path(name)
+    """A folder for this launcher; folders left beside it by killed ones are removed first.
+
+    Raises LccpError if it can't be made.
+    """
+    with ExitStack() as stack:
+        try:
+            remove_left(Path(tempfile.gettempdir()))
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX)))
+            stack.enter_context(_locked(folder))
+        except OSError as error:
+            raise LccpError(
+                f"TMPDIR: no folder can be made there ({error.strerror or error}): set it to one "
+                "that can be written"
+            ) from None
+        yield folder
 
 
 def remove_left(folder: Path) -> None:

@@ -6,10 +6,12 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from lccp.lifeline import die_with_parent
+from lccp_trainer.ends import leave
 from lccp_trainer.worker import SCRATCH
 
 DEATHS_FILE = "deaths.json"
@@ -60,7 +62,8 @@ def main() -> None:
     except ChildFailedError as error:
         failures = {r: Failure(one.exitcode, one.timestamp) for r, one in error.failures.items()}
         deaths = [{"rank": r, "exit_code": code} for r, code in failed_first(failures).items()]
-        Path(os.environ[SCRATCH], DEATHS_FILE).write_text(json.dumps(deaths))
+        with suppress(OSError):  # A full disk, which the ranks have reported.
+            leave(Path(os.environ[SCRATCH], DEATHS_FILE), json.dumps(deaths).encode())
         sys.exit(1)
     except SignalException:
         sys.exit(1)

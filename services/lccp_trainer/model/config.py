@@ -1,11 +1,14 @@
 """The configuration of the model, with RoPE and context raised as the manifest specifies."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub.errors import StrictDataclassError
+import torch.distributed as dist
 from transformers import AutoConfig
 
+from lccp.api.causes import Cause, cause_of
 from lccp.api.spec.model import ModelSpec, RopeScaling
 from lccp.contract.errors import InvalidInput
 
@@ -22,12 +25,10 @@ def load_config(spec: ModelSpec, directory: Path) -> Any:
 
     Raises InvalidInput if transformers rejects the config, or it has no context or RoPE to raise.
     """
-    try:
+    with reading(f"model.source: {directory}"):
         config = AutoConfig.from_pretrained(
             directory, trust_remote_code=spec.trust_remote_code, local_files_only=True
         )
-    except (OSError, ValueError, KeyError, ImportError, StrictDataclassError) as error:
-        raise InvalidInput(f"model.source: {directory}: {first_line(error)}") from None
     text = config.get_text_config()
     if not isinstance(getattr(text, "max_position_embeddings", None), int):
         raise InvalidInput(
@@ -92,6 +93,26 @@ def _settle(config: Any, original: int, target: int) -> None:
         "rope_type": "default",
         "rope_theta": rope["rope_theta"] * stretch ** (size / (size - 2)),
     }
+
+
+@contextmanager
+def reading(place: str) -> Iterator[None]:
+    """Errors of libraries that read a model's files become InvalidInput, which begins with `place`.
+
+    They are of any type, since libraries assume that these files are right. A lack of memory, and a
+    connection to another process that broke, say nothing of the files, and stay what they are.
+    """
+    try:
+        yield
+    except Exception as error:
+        if cause_of(error) is Cause.OUT_OF_MEMORY or _is_of_connection(error):
+            raise
+        raise InvalidInput(f"{place}: {first_line(error)}") from None
+
+
+def _is_of_connection(error: Exception) -> bool:
+    """Whether it is of torch.distributed; gloo's errors have no type of their own."""
+    return isinstance(error, dist.DistError) or "gloo" in str(error)
 
 
 def first_line(error: Exception) -> str:

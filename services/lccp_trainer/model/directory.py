@@ -14,7 +14,7 @@ from transformers.modeling_utils import remove_tied_weights_from_state_dict
 from lccp.api.spec.model import ModelSpec
 from lccp.contract.errors import InvalidInput
 from lccp_trainer.model.adapters import merged
-from lccp_trainer.model.config import first_line
+from lccp_trainer.model.config import reading
 from lccp_trainer.model.source import check_vocabulary, companions
 from lccp_trainer.model.tensor_file import write_tensors
 
@@ -23,12 +23,10 @@ SHARD_SIZE = "5GB"
 
 def load_tokenizer(spec: ModelSpec, directory: Path, config: Any) -> Any:
     """The model's tokenizer. Raises InvalidInput if it yields ids that the model lacks."""
-    try:
+    with reading(f"model.source: {directory}: tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(
             directory, trust_remote_code=spec.trust_remote_code, local_files_only=True
         )
-    except Exception as error:  # Of any type: libraries assume that these files are right.
-        raise InvalidInput(f"model.source: {directory}: tokenizer: {first_line(error)}") from None
     largest = max(tokenizer.get_vocab().values())
     check_vocabulary(largest, config.get_text_config().vocab_size, directory)
     return tokenizer
@@ -46,7 +44,7 @@ def load_model(
     Args:
         attention: name of an implementation that transformers knows.
     """
-    try:
+    with reading(f"model.source: {directory}"):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             directory,
             config=config,
@@ -56,8 +54,6 @@ def load_model(
             local_files_only=True,
             output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-        raise InvalidInput(f"model.source: {directory}: {first_line(error)}") from None
     model, found = loaded
     missing = sorted(found["missing_keys"])
     if missing:
@@ -105,7 +101,8 @@ def _raise_length(tokenizer_config: Path, length: int) -> None:
     if not tokenizer_config.exists():
         return
     settings = json.loads(tokenizer_config.read_bytes())
-    if settings.get("model_max_length", length) < length:
+    given = settings.get("model_max_length", length)
+    if not isinstance(given, int | float) or given < length:
         settings["model_max_length"] = length
         text = json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
         tokenizer_config.write_text(text, encoding="utf-8")

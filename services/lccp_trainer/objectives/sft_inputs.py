@@ -8,6 +8,7 @@ from typing import Any
 
 from lccp.api.objects.manifest import Manifest
 from lccp.api.run import LCCPRunSpec
+from lccp.contract.errors import InvalidInput
 from lccp.store.directory import download_directory
 from lccp.store.objects import read
 from lccp.store.port import Store
@@ -15,6 +16,7 @@ from lccp_trainer.data.documents import files_of
 from lccp_trainer.data.records.folder import RecordFolder, Rules, is_ready, prepare
 from lccp_trainer.data.records.reading import read_records
 from lccp_trainer.data.records.rendering import PLAIN_TEMPLATE
+from lccp_trainer.data.sharding import writing
 from lccp_trainer.model.config import load_config
 from lccp_trainer.model.directory import load_tokenizer
 from lccp_trainer.worker import Worker
@@ -65,6 +67,11 @@ def _tokenize(
     if sft.template == "Plain":
         (directory / TEMPLATE_FILE).write_text(PLAIN_TEMPLATE)
     tokenizer = load_tokenizer(spec.model, directory, load_config(spec.model, directory))
+    if tokenizer.eos_token_id is None:
+        raise InvalidInput(
+            "sft: the checkpoint's tokenizer names no end-of-text token, with which every record "
+            "ends: train it from a model.source whose tokenizer_config.json has an eos_token"
+        )
     rules = Rules(
         template=_template(tokenizer),
         row_tokens=spec.model.target_context_length,
@@ -73,7 +80,8 @@ def _tokenize(
     )
     files = files_of(worker.base / sft.path, "sft")
     read = (found for file in files for found in read_records(file, WHERE))
-    prepare(read, tokenizer, rules, folder, alive)
+    with writing(folder):
+        prepare(read, tokenizer, rules, folder, alive)
 
 
 def _template(tokenizer: Any) -> str | None:

@@ -1,6 +1,5 @@
 """Saves checkpoints and states of a running training: copies them, publishes in the background."""
 
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +22,7 @@ from lccp_trainer.state import progress
 from lccp_trainer.state.files import Part, file_name, write_file
 from lccp_trainer.state.progress import Point
 from lccp_trainer.state.publish import Publisher, TrainedCounts, complete_tokens
-from lccp_trainer.state.uploads import Uploader
+from lccp_trainer.state.uploads import Uploader, unsent
 
 BLOCK_ELEMENTS = 2**28
 """Elements of a block of a copy, 1 GiB: PyTorch rounds page-locked memory to a power of two."""
@@ -160,11 +159,10 @@ class Saver:
         self.uploader.submit(partial(self._publish_state, parts, data, self._counts(point)))
 
     def _publish_checkpoint(self, weights: dict[str, torch.Tensor], counts: TrainedCounts) -> None:
-        directory = self.scratch / f"checkpoint-{counts.tokens}"
-        save_directory(self.engine.module.model, weights, self.source, directory)
-        weights.clear()
-        self.publisher.checkpoint(directory, counts)
-        shutil.rmtree(directory)
+        with unsent(self.scratch / f"checkpoint-{counts.tokens}") as directory:
+            save_directory(self.engine.module.model, weights, self.source, directory)
+            weights.clear()
+            self.publisher.checkpoint(directory, counts)
         if self.reporter:
             below = self.publisher.keys.checkpoints
             complete = complete_tokens(self.publisher.store, below)
@@ -173,15 +171,14 @@ class Saver:
     def _publish_state(
         self, parts: list[Part], progress_file: bytes, counts: TrainedCounts
     ) -> None:
-        directory = self.scratch / f"state-{counts.tokens}"
-        directory.mkdir(parents=True)
-        self._snapshot.write(parts, directory / file_name(self.publisher.rank))
-        if self.publisher.rank == 0:
-            (directory / progress.FILE).write_bytes(progress_file)
-        # The history must reach this state: an attempt that resumes cuts the history there.
-        flush = self.reporter.flush if self.reporter else None
-        states = self.publisher.state(directory, counts, flush)
-        shutil.rmtree(directory)
+        with unsent(self.scratch / f"state-{counts.tokens}") as directory:
+            directory.mkdir(parents=True)
+            self._snapshot.write(parts, directory / file_name(self.publisher.rank))
+            if self.publisher.rank == 0:
+                (directory / progress.FILE).write_bytes(progress_file)
+            # The history must reach this state: an attempt that resumes cuts the history there.
+            flush = self.reporter.flush if self.reporter else None
+            states = self.publisher.state(directory, counts, flush)
         self.clock.state_complete(counts.tokens)
         if self.reporter:
             self.reporter.update(states=states)

@@ -3,13 +3,16 @@
 import logging
 import os
 import queue
+import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
-from lccp.contract.errors import StoreRefused, StoreUnavailable
+from lccp.contract.errors import LccpError, StoreRefused, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +50,24 @@ def patiently(
         else:
             tell(None)
             return result
+
+
+@contextmanager
+def unsent(directory: Path) -> Iterator[Path]:
+    """A folder that the block makes and fills; it is removed at the end, whatever happens.
+
+    Raises LccpError if it can't be written. Its room is free again by then, so that a rank on a
+    full disk can still leave its end.
+    """
+    try:
+        yield directory
+    except OSError as error:
+        raise LccpError(
+            f"TMPDIR: {directory} can't be written ({error.strerror or error}): make room, or set "
+            "it to a folder of a larger disk"
+        ) from None
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 class Uploader:

@@ -1,5 +1,9 @@
 """Errors take one sentence before any process is started; every end has one exit code."""
 
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -167,3 +171,28 @@ def test_a_store_that_may_not_be_written_is_refused(
     (world.root / "store").write_text("a file, not a folder")
     assert launcher.launch(world.environ(world.document())) == ExitCode.STORE_REFUSED
     assert str(world.root / "store") in capsys.readouterr().err
+
+
+LAUNCHED = "import sys; from lccp_trainer.launch import launcher; sys.executable = {!r}; {}"
+
+
+def test_what_the_gang_leaves_in_its_temporary_folder_is_removed(
+    new_world: Callable[[], World], tmp_path: Path
+) -> None:
+    """A torchrun that ends with a failure leaves a folder of logs."""
+    world = new_world()
+    torchrun, temporary = tmp_path / "torchrun", tmp_path / "temporary"
+    torchrun.write_text("#!/bin/sh\nmktemp -d")
+    torchrun.chmod(0o755)
+    temporary.mkdir()
+
+    done = subprocess.run(
+        [sys.executable, "-c", LAUNCHED.format(str(torchrun), "launcher.main()")],
+        env=os.environ | world.environ(world.document()) | {"TMPDIR": str(temporary)},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert (done.returncode, str(temporary) in done.stdout) == (ExitCode.INTERNAL, True)
+    assert list(temporary.iterdir()) == []

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from lccp.contract.errors import LccpError
 from lccp_trainer.launch.scratch import remove_left, scratch_folder
 
 KILLED = """
@@ -41,6 +42,14 @@ def test_the_folder_of_a_launcher_that_lives_stays(tmp_path: Path) -> None:
     with scratch_folder() as first, scratch_folder() as second:
         remove_left(tmp_path)
         assert sorted(tmp_path.iterdir()) == sorted([first, second])
+
+
+def test_a_place_that_can_not_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(LccpError, match=r"^TMPDIR: no folder can be made there"), scratch_folder():
+        pass
 
 
 def test_folders_of_others_stay(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import torch
 
 from lccp.api.spec.model import ModelSpec
 from lccp.contract.errors import InvalidInput
-from lccp_trainer.model.config import load_config
+from lccp_trainer.model.config import load_config, reading
 from lccp_trainer.model.directory import load_model
 
 
@@ -28,6 +28,28 @@ def test_base_and_context_are_raised_before_the_model_is_built(source: Path) -> 
     head = config.head_dim
     expected = 1 / 80_000 ** (torch.arange(0, head, 2) / head)
     assert torch.allclose(model.model.rotary_emb.inv_freq, expected)
+
+
+def test_a_config_that_libraries_stumble_over_is_refused(source: Path) -> None:
+    rewrite(source, dtype="auto")
+    with pytest.raises(InvalidInput, match=r"^model\.source: .*no attribute 'auto'"):
+        load_config(a_spec(), source)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:547] closed by peer"),
+        torch.distributed.DistBackendError("NCCL error"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+        MemoryError(),
+    ],
+)
+def test_a_peer_s_death_and_a_lack_of_memory_are_not_put_down_to_the_files(
+    error: Exception,
+) -> None:
+    with pytest.raises(type(error)), reading("model.source: m"):
+        raise error
 
 
 def test_without_a_base_the_source_s_stays(source: Path) -> None:

@@ -37,6 +37,13 @@ def test_a_weight_of_another_shape_is_refused(source: Path) -> None:
         load_model(spec, source, load_config(spec, source), torch.float32)
 
 
+def test_a_file_beside_the_weights_that_is_odd_is_refused(source: Path) -> None:
+    (source / "generation_config.json").write_text("[]")
+    spec = a_spec()
+    with pytest.raises(InvalidInput, match=r"^model\.source: .*: 'list' object is not a mapping"):
+        load_model(spec, source, load_config(spec, source), torch.float32)
+
+
 def test_a_tokenizer_with_ids_beyond_the_vocabulary_is_refused(source: Path) -> None:
     rewrite(source, vocab_size=40)
     spec = a_spec()
@@ -63,9 +70,10 @@ def test_companions_are_copied_as_they_are(source: Path, tmp_path: Path) -> None
     assert (tmp_path / "saved" / "generation_config.json").read_text() == settings
 
 
-def test_servers_may_take_the_longer_context(source: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("length", [64, None, "64"])
+def test_servers_may_take_the_longer_context(source: Path, tmp_path: Path, length: Any) -> None:
     path = source / "tokenizer_config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"model_max_length": 64}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"model_max_length": length}))
     spec = a_spec()
     model = load_model(spec, source, load_config(spec, source), torch.float32)
     save_directory(model, model.state_dict(), source, tmp_path / "saved")

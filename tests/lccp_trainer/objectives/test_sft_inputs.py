@@ -1,6 +1,7 @@
 """The inputs of a fine-tuning, on each node."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -56,6 +57,19 @@ def test_a_checkpoint_that_is_damaged_is_refused(world: World) -> None:
     path.write_bytes(path.read_bytes()[:-1] + b"x")
 
     with pytest.raises(InvalidInput, match=r"model\.safetensors"):
+        given_to(world, a_worker(world))
+
+
+def test_a_tokenizer_without_an_end_of_text_is_refused(tiny: Path, world: World) -> None:
+    """Answers would end with nothing, and the model would learn never to end."""
+    model = world.root / "model"
+    model.unlink()
+    shutil.copytree(tiny / "model", model)
+    path = model / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"eos_token": None}))
+    world.checkpoint(TOKENS)
+
+    with pytest.raises(InvalidInput, match=r"^sft: the checkpoint's tokenizer names no"):
         given_to(world, a_worker(world))
 
 

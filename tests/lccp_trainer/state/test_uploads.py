@@ -1,12 +1,14 @@
+import errno
 import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from lccp.contract.errors import InvalidInput, StoreRefused, StoreUnavailable
-from lccp_trainer.state.uploads import NICENESS, Uploader, patiently
+from lccp.contract.errors import InvalidInput, LccpError, StoreRefused, StoreUnavailable
+from lccp_trainer.state.uploads import NICENESS, Uploader, patiently, unsent
 
 
 class Flaky:
@@ -96,3 +98,27 @@ def test_a_job_that_fails_fails_what_is_asked_next_and_stops_those_behind_it() -
     with pytest.raises(StoreUnavailable):
         uploader.submit(lambda: None)
     assert done == []
+
+
+def test_the_folder_is_removed_at_the_end(tmp_path: Path) -> None:
+    with unsent(tmp_path / "state") as folder:
+        folder.mkdir()
+        (folder / "rank").write_bytes(b"part")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_named_and_has_room_again(tmp_path: Path) -> None:
+    def save() -> None:
+        with unsent(tmp_path / "state") as folder:
+            folder.mkdir()
+            (folder / "rank").write_bytes(b"part")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(LccpError, match=r"^TMPDIR: .*state can't be written \(No space left"):
+        save()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_of_the_store_stays_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable), unsent(tmp_path / "state"):
+        raise StoreUnavailable("store")
