@@ -100,7 +100,7 @@ class ShardTask:
                     texts.clear()
                     tell(self.number, text_bytes)
             writer.add(tokenized(texts, tokenizer))
-            return writer.close(str(self.file), skipped)
+            return writer.close(str(self.file), skipped, tokenizer.eos_token_id)
 
     def done(self) -> ShardRecord | None:
         """The record of the shard, if an earlier try made it from the same file in the same way."""
@@ -110,7 +110,8 @@ class ShardTask:
         except (OSError, ValueError, KeyError, InvalidInput):
             return None
         usable = fault_of(self.folder, record) is None and record.skipped <= self.bad.skipped_max
-        return record if usable and noted["from"] == self._origin() else None
+        same = usable and noted["from"] == self._origin()
+        return record if same and record.end in (None, self.load_tokenizer().eos_token_id) else None
 
     def _note(self, record: ShardRecord, origin: list[Any]) -> None:
         """Record that the shard is complete, and what it was made from."""

@@ -40,6 +40,7 @@ class ShardRecord(Contract):
     documents: Annotated[int, Field(ge=0, description="Documents.")]
     tokens: Annotated[int, Field(ge=0, description="Tokens.")]
     skipped: Annotated[int, Field(ge=0, description="Documents that could not be read.")] = 0
+    end: Annotated[int | None, Field(description="Id that ends each document, if known.")] = None
     sha256: Annotated[str, Field(description="SHA-256 of tokens and offsets, one after the other.")]
 
 
@@ -94,7 +95,7 @@ class ShardWriter:
             self._sha256.update(data)
             self._offsets.append(self._offsets[-1] + len(tokens))
 
-    def close(self, source: str, skipped: int = 0) -> ShardRecord:
+    def close(self, source: str, skipped: int = 0, end: int | None = None) -> ShardRecord:
         """The record of the shard, whose files are now complete."""
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -109,6 +110,7 @@ class ShardWriter:
             documents=len(self._offsets) - 1,
             tokens=self._offsets[-1],
             skipped=skipped,
+            end=end,
             sha256=self._sha256.hexdigest(),
         )
 

@@ -81,7 +81,8 @@ def token_folders(
         if not data.share(source):
             folders.append(None)
         elif source.format == "Tokens":
-            _check_tokens(path, where, tokenizer_digest)
+            index = _check_tokens(path, where, tokenizer_digest)
+            _check_ends(index, load_tokenizer().eos_token_id, f"{where}.path: {path}")
             folders.append(path)
         else:
             folder = node.scratch / f"source-{number}"
@@ -111,7 +112,21 @@ def _tell_left_out(name: str, index: ShardIndex) -> None:
             )
 
 
-def _check_tokens(folder: Path, where: str, tokenizer_digest: str) -> None:
+def _check_ends(index: ShardIndex, end: int | None, place: str) -> None:
+    """Raise InvalidInput if documents end with another token than `end`.
+
+    It is named in a file of its own, so equal tokenizers can differ in it: a model and its chat
+    model often do.
+    """
+    others = sorted({shard.end for shard in index.shards if shard.end is not None} - {end})
+    if others:
+        raise InvalidInput(
+            f"{place}: its documents end with token {others[0]}, but texts of model.source with "
+            f"{'none' if end is None else end}: run `lccp data prepare` with this model"
+        )
+
+
+def _check_tokens(folder: Path, where: str, tokenizer_digest: str) -> ShardIndex:
     index = read_index(folder, where)
     if index.tokenizer_digest != tokenizer_digest:
         raise InvalidInput(
@@ -119,6 +134,7 @@ def _check_tokens(folder: Path, where: str, tokenizer_digest: str) -> None:
             "run `lccp data prepare` with this model"
         )
     TokenShards(folder, index, where)
+    return index
 
 
 def _wait(folder: Path, alive: Callable[[], None]) -> None:

@@ -90,6 +90,8 @@ class DataStream:
     """Whether positions restart with each document, which then sees no other, or with each row."""
     accept_changed: bool = False
     """Whether to continue with other documents than those that the run was trained on so far."""
+    vocabulary: int = 2**32
+    """Ids that the model knows."""
 
     @property
     def digests(self) -> tuple[str, ...]:
@@ -158,6 +160,13 @@ class DataStream:
 
     def _read(self, row: Sequence[Piece]) -> tuple[NDArray[np.int32], ...]:
         pieces = [self.shards[p.source].read(p.document, p.start, p.end) for p in row]
+        for piece, part in zip(row, pieces, strict=True):
+            if part.max() >= self.vocabulary:
+                raise InvalidInput(
+                    f"source {self.names[piece.source]}: the tokens of "
+                    f"{self.shards[piece.source].place(piece.document)} are damaged: {part.max()} "
+                    f"is none of the model's {self.vocabulary:,}: tokenize it again"
+                )
         positions = [np.arange(length, dtype=np.int32) for length in self._texts(row)]
         sources = [np.full(len(piece), piece.source, dtype=np.int32) for piece in row]
         tokens = np.concatenate(pieces).astype(np.int32)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -115,7 +116,11 @@ def pretraining(worker: Worker, alive: Callable[[], None]) -> Task:
     node = NodeGroup(worker.scratch, worker.local_rank == 0, alive)
     digest = tokenizer_digest(directory)
     folders = token_folders(spec.mixture, worker.base, lambda: tokenizer, digest, node)
-    stream = open_stream(spec.mixture, folders, (source_context, spec.model.target_context_length))
+    lengths = source_context, spec.model.target_context_length
+    stream = replace(
+        open_stream(spec.mixture, folders, lengths),
+        vocabulary=config.get_text_config().vocab_size,
+    )
     return Task(
         spec=spec,
         directory=directory,

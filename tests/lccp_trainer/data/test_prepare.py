@@ -179,6 +179,16 @@ def test_a_folder_without_an_index_is_refused(tmp_path: Path) -> None:
         read_index(tmp_path, WHERE)
 
 
+def test_another_end_of_documents_makes_everything_anew(tmp_path: Path) -> None:
+    class Chat(Words):
+        eos_token_id = END - 1
+
+    path = write(tmp_path / "in", a=["1"])
+    prepared(path, tmp_path / "out")
+    prepare(SOURCE, path, tmp_path / "out", Chat, "digest", WHERE)
+    assert documents(tmp_path / "out") == [[1, END - 1]]
+
+
 def test_another_tokenizer_makes_everything_anew(tmp_path: Path) -> None:
     path = write(tmp_path / "in", a=["1"], b=["2"])
     prepared(path, tmp_path / "out")

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from token_shards import shards_of
-from word_tokenizer import Words
+from word_tokenizer import END, Words
 
 from lccp.api.spec.data import DataSpec
 from lccp.contract.errors import InvalidInput
 from lccp_trainer.data import sources
+from lccp_trainer.data.shards import write_index
 from lccp_trainer.data.sources import NodeGroup, check_source, token_folders
 
 DIGEST = "digest"
@@ -88,6 +89,24 @@ def test_tokens_that_are_there_are_taken_where_they_lie(tmp_path: Path) -> None:
 
     assert ready.index.tokenizer_digest == DIGEST
     assert folders_of(data, tmp_path, node) == [None, tmp_path / "ready"]
+
+
+@pytest.mark.parametrize(("end", "fits"), [(END, True), (END - 1, False), (None, True)])
+def test_tokens_must_end_documents_as_the_model_s_texts_end(
+    tmp_path: Path, end: int | None, fits: bool
+) -> None:
+    """Two models with one tokenizer may end their texts with different tokens."""
+    index = shards_of(tmp_path / "ready", [[1, 2, 3]]).index
+    records = tuple(record.model_copy(update={"end": end}) for record in index.shards)
+    write_index(tmp_path / "ready", index.model_copy(update={"shards": records}))
+    data = a_data(tmp_path, path="ready", format="Tokens")
+    node = NodeGroup(tmp_path / "scratch", first=True)
+    if fits:
+        assert folders_of(data, tmp_path, node)[1] == tmp_path / "ready"
+        return
+    told = r"sources\[1\].path: .* end with token 998, but texts of model.source with 999: run"
+    with pytest.raises(InvalidInput, match=told):
+        folders_of(data, tmp_path, node)
 
 
 def test_tokens_that_are_not_whole_are_refused(tmp_path: Path) -> None:

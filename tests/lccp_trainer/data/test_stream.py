@@ -131,6 +131,14 @@ def test_long_documents_that_wait_for_a_row_are_in_no_epoch_yet(tmp_path: Path) 
     assert told == [number / 8 for number in range(1, 10)]
 
 
+def test_a_token_that_the_model_does_not_know_is_named(stream: DataStream) -> None:
+    """A damaged file of the right size; a device would end with an error of its own."""
+    known = replace(stream, vocabulary=END + 1)
+    known.next_batch(known.start(), 4)
+    with pytest.raises(InvalidInput, match=r"^source short: the tokens of document .*: 999 is"):
+        replace(stream, vocabulary=END).next_batch(stream.start(), 4)
+
+
 def test_documents_may_see_each_other_in_the_same_rows(tmp_path: Path) -> None:
     data = a_spec(tmp_path)
     folders = token_folders(
