@@ -6,6 +6,9 @@ from lccp.api.spec.training import ScheduleSpec
 from lccp.contract.errors import InvalidInput
 from lccp.cost.layout import Layout
 
+ONE_CHECKPOINT = {"every_tokens": None, "at_tokens": (), "anneal": None}
+"""Of a fine-tuning: the one at its end."""
+
 
 def fine_tuning_run(run: LCCPRunSpec, sft: SFTSpec) -> LCCPRunSpec:
     """The spec of a run that fine-tunes by `sft`, with the parallelism of `run`.
@@ -38,7 +41,7 @@ def fine_tuning_run(run: LCCPRunSpec, sft: SFTSpec) -> LCCPRunSpec:
             update={"target_context_length": length, "rope_base": None, "rope_scaling": None}
         ),
         "training": run.trained.model_copy(update=training),
-        "checkpoints": run.checkpoints.model_copy(update={"every_tokens": None, "at_tokens": ()}),
+        "checkpoints": run.checkpoints.model_copy(update=ONE_CHECKPOINT),
         "evaluation": run.evaluation.model_copy(update={"baseline": False}),
     }
     return with_budget(run.model_copy(update=changes), sft, steps=1)

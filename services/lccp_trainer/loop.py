@@ -116,10 +116,10 @@ class Loop:
         """The point of the newest state, once restored; None if no rewind is due or possible."""
         if self.training.on_spike != "Rewind" or self._rewinds == MOST_REWINDS:
             return None
-        self._rewinds += 1
         with self.watchdog.paused():
             state = self.rewind()
         if state is not None:
+            self._rewinds += 1
             self._guard = Guard.of(state.typical)
         return state
 

@@ -22,7 +22,7 @@ from lccp_trainer.data.stream import Batch
 from lccp_trainer.ends import NotFinite
 from lccp_trainer.goodput import WallClock
 from lccp_trainer.guard import FEWEST
-from lccp_trainer.loop import Loop
+from lccp_trainer.loop import MOST_REWINDS, Loop
 from lccp_trainer.state.progress import Point
 from lccp_trainer.stepping import Step
 from lccp_trainer.watchdog import Watchdog
@@ -218,6 +218,18 @@ def test_a_rewind_goes_back_to_a_state_and_on_with_the_data_after_the_spike(
     assert done.recorded.spikes[AT].action == "Rewound"
     assert done.recorded.steps[AT - 1 : AT + 1] == [AT, 31]
     assert done.end.position == Position(((100 + AT - 30) * TOKENS,), ())
+
+
+def test_spikes_before_the_first_state_use_up_no_rewind(tmp_path: Path) -> None:
+    state = Point(30, 30 * TOKENS, Position((30 * TOKENS,), ()))
+    states = iter([None] * MOST_REWINDS + [state])
+    spikes = [*SPIKE, *SPIKE[-1:] * MOST_REWINDS]
+
+    done = Trained(tmp_path, spikes, rewind=lambda: next(states), onSpike="Rewind")
+
+    assert [spike.action for spike in done.recorded.spikes.values()] == (
+        ["Recorded"] * MOST_REWINDS + ["Rewound"]
+    )
 
 
 def test_without_a_state_a_spike_is_recorded_alone(tmp_path: Path) -> None:

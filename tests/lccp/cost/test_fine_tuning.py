@@ -36,6 +36,16 @@ def test_a_fine_tuning_is_a_run_with_the_model_as_it_is_and_one_checkpoint() -> 
     assert spec.checkpoints.due(training.tokens) == (training.tokens,)
 
 
+def test_a_fine_tuning_saves_nothing_where_branches_of_the_run_begin() -> None:
+    """Its only manifest would be that of a model which is not trained to the end."""
+    anneal = {"tokens": 8 * ROW, "atTokens": [80 * ROW]}
+    spec = a_run.run(checkpoints={"everyTokens": 80 * ROW, "anneal": anneal}).spec
+    settings = sft()
+    tuned = with_budget(fine_tuning_run(spec, settings), settings, steps=40)
+    assert tuned.checkpoints.due(tuned.trained.tokens) == (40 * 8 * ROW,)
+    assert tuned.branch_points == ()
+
+
 def test_what_is_not_given_is_as_in_the_run() -> None:
     spec = run(nodes=2)
     assert fine_tuning_run(spec, sft()).training.micro_batch_size == spec.training.micro_batch_size
