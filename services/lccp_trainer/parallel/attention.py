@@ -102,31 +102,34 @@ def _within_documents(
 ) -> torch.Tensor:
     """Attention over whole sequences [rows, heads, tokens, size], as `attention` returns it."""
 
-    def attend(rows: slice, tokens: slice) -> torch.Tensor:
+    def attend(*parts: torch.Tensor) -> torch.Tensor:
+        query, key, value = (part.transpose(1, 2) for part in parts)
         within = scaled_dot_product_attention(
-            query[rows, :, tokens],
-            key[rows, :, tokens],
-            value[rows, :, tokens],
+            query,
+            key,
+            value,
             dropout_p=dropout,
             is_causal=True,
             scale=scaling,
-            enable_gqa=grouped,
+            enable_gqa=query.shape[1] != key.shape[1],
         )
         return within.transpose(1, 2)
 
-    grouped = query.shape[1] != key.shape[1]
+    by_token = [part.transpose(1, 2) for part in (query, key, value)]
     if all(len(row) == 1 for row in lengths):
-        return attend(slice(None), slice(None))
+        return attend(*by_token)
     lacking = _lacking(query, value, dropout)
     tell_kernel(lacking)
     if lacking is None:
         return packed(query, key, value, lengths, scaling)
-    rows = []
-    for number, row in enumerate(lengths):
-        cuts = [slice(end - n, end) for end, n in zip(accumulate(row), row, strict=True)]
-        here = slice(number, number + 1)
-        rows.append(torch.cat([attend(here, cut) for cut in cuts], dim=1))
-    return torch.cat(rows)
+    # Splits, not slices: the gradient of a slice is as large as the whole sequence.
+    rows = zip(*(part.split(1) for part in by_token), strict=True)
+    documents = [
+        attend(*document)
+        for row, parts in zip(lengths, rows, strict=True)
+        for document in zip(*(part.split(row, dim=1) for part in parts), strict=True)
+    ]
+    return torch.cat(documents, dim=1).unflatten(1, (len(lengths), -1)).squeeze(0)
 
 
 def _lacking(query: torch.Tensor, value: torch.Tensor, dropout: float) -> str | None:
@@ -203,8 +206,8 @@ def heads_for_tokens(
 
 def tokens_for_heads(tensor: torch.Tensor, group: dist.ProcessGroup) -> torch.Tensor:
     """[rows, tokens, own heads, size] to [rows, own tokens, heads, size]."""
-    chunks = tensor.transpose(0, 1).chunk(dist.get_world_size(group))
-    return exchanged(torch.stack(chunks), group).permute(2, 1, 0, 3, 4).flatten(2, 3)
+    parts = tensor.transpose(0, 1).unflatten(0, (dist.get_world_size(group), -1))
+    return exchanged(parts, group).permute(2, 1, 0, 3, 4).flatten(2, 3)
 
 
 def exchanged(tensor: torch.Tensor, group: dist.ProcessGroup) -> torch.Tensor:

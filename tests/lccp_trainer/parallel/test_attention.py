@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from lccp.contract.errors import InvalidInput
 from lccp_trainer.parallel import attention as module
@@ -41,6 +42,47 @@ def test_documents_are_isolated_as_by_a_mask(
     )
     assert weights is None
     assert torch.allclose(found, masked(*parts, lengths, 0.3), atol=1e-6)
+
+
+class Computed(TorchDispatchMode):
+    """Counts the elements of the results of operations."""
+
+    elements = 0
+
+    def __torch_dispatch__(
+        self, operation: Any, types: Any, args: Any = (), how: Any = None
+    ) -> Any:
+        result = operation(*args, **(how or {}))
+        found = result if isinstance(result, tuple | list) else [result]
+        self.elements += sum(part.numel() for part in found if isinstance(part, torch.Tensor))
+        return result
+
+
+def computed_for(lengths: tuple[tuple[int, ...], ...]) -> int:
+    """Elements that attention over documents of these lengths and its gradients compute."""
+    parts = [part.requires_grad_() for part in inputs()]
+    with Computed() as computed:
+        found, _ = attention(
+            torch.nn.Module(), *parts, None, documents=DocumentLayout(lengths), scaling=0.3
+        )
+        found.sum().backward()
+    return computed.elements
+
+
+def test_work_does_not_grow_with_the_number_of_documents() -> None:
+    few, many = computed_for(((12, 12),) * ROWS), computed_for(((1,) * LENGTH,) * ROWS)
+    assert many < 1.5 * few
+
+
+def test_gradients_are_those_of_a_mask() -> None:
+    found, expected = ([part.requires_grad_() for part in inputs()] for _ in range(2))
+    within, _ = attention(
+        torch.nn.Module(), *found, None, documents=DocumentLayout(PACKED), scaling=0.3
+    )
+    within.square().sum().backward()
+    masked(*expected, PACKED, 0.3).square().sum().backward()
+    for own, other in zip(found, expected, strict=True):
+        assert torch.allclose(own.grad, other.grad, atol=1e-5)
 
 
 def test_a_model_that_does_not_say_where_documents_begin_is_refused() -> None:
