@@ -109,13 +109,15 @@ def download_directory(
 def delete_prefix(store: Store, prefix: str, workers: int = 4, last: str | None = None) -> None:
     """Delete all objects below the folder `prefix`, manifests first, the object `last` at the end.
 
-    An interrupted deletion therefore leaves nothing that looks complete.
+    An interrupted deletion therefore leaves nothing that looks complete. Up to `workers`
+    objects are deleted in the calling thread: starting threads would take longer.
     """
     keys = {info.key for info in store.list(_folder(prefix))}
     manifests = {key for key in keys if key.endswith("/manifest.json")}
     end = keys & {last}
-    for some in (manifests, keys - manifests - end, end):
-        for _ in in_parallel(store.delete, sorted(some), workers):
+    for some in map(sorted, (manifests, keys - manifests - end, end)):
+        few = len(some) <= workers
+        for _ in map(store.delete, some) if few else in_parallel(store.delete, some, workers):
             pass
 
 

@@ -174,13 +174,25 @@ def test_the_first_error_ends_what_has_not_begun(tmp_path: Path) -> None:
     assert len(begun) < 12
 
 
-def test_delete_prefix_deletes_the_folder_and_nothing_beside(store: Store) -> None:
+@pytest.mark.parametrize("many", [1, 9])
+def test_delete_prefix_deletes_the_folder_and_nothing_beside(store: Store, many: int) -> None:
     beside = ["ns/run2/a", "ns/runs", "ns/a"]
-    for key in ["ns/run/a", "ns/run/b/c", *beside]:
+    for key in ["ns/run/a", *(f"ns/run/b/{number}" for number in range(many)), *beside]:
         store.put(key, b"1")
     delete_prefix(store, "ns/run")
     assert [info.key for info in store.list("")] == sorted(beside)
     delete_prefix(store, "ns/run/")
+
+
+def test_the_files_of_a_small_state_are_deleted_without_threads(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deleting them took 2 of 4 ms of processor time with threads, after every saved state."""
+    for name in ("a1-0123abcd/x", "a1-0123abcd/y", "a1-0123abcd/z", "manifest.json"):
+        store.put(f"ns/run/state/{name}", b"1")
+    monkeypatch.delattr(directory_module, "ThreadPoolExecutor")
+    delete_prefix(store, "ns/run/state")
+    assert store.list("") == []
 
 
 @pytest.mark.parametrize("folder", ["", "/", "..", "a/../b"])
