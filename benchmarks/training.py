@@ -8,8 +8,10 @@ contains their median and quartiles, and the ratio of processor time over all tu
   with a loop of only transformers and DeepSpeed whose data is in memory.
 - `sequence`: the demo's model and documents in rows of 8,192 tokens, one row a step: two processes
   with sequenceParallelSize 2 compared with one process.
+- `wide`: the same with a random model of the demo's family that has 512 in place of 96 hidden
+  units, and 4 layers: what is exchanged grows with the width, what is computed with its square.
 
-    python benchmarks/training.py [overhead] [sequence] [--pairs 20] [--seconds 6]
+    python benchmarks/training.py [overhead] [sequence] [wide] [--pairs 20] [--seconds 6]
 """
 
 import argparse
@@ -30,6 +32,14 @@ from trainer_world import World
 TINY = Path(__file__).parents[1] / "examples" / "tiny"
 RATE, ROW, ROWS = "1.5e-4", 512, 8
 LONG_ROW = 8_192
+WIDE = {
+    "hidden_size": 512,
+    "intermediate_size": 512,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 8,
+    "head_dim": 64,
+}
 STEPS = 1_000_000
 SETTLE_SECONDS = 8.0
 """Time until a trainer's history contains its last steps."""
@@ -72,11 +82,28 @@ def overhead(folder: Path) -> tuple[Gang, Gang]:
     return Ours(ours.start(document)), Bare(bare, ROW, ROWS, RATE)
 
 
-def sequence(folder: Path) -> tuple[Gang, Gang]:
+def sequence(
+    folder: Path, change: Callable[[Path], None] = lambda model: None
+) -> tuple[Gang, Gang]:
+    """`change` is called with the directory of each one's model before it starts."""
     shared, alone = world(folder, "shared"), world(folder, "alone")
+    for made in (shared, alone):
+        change(made.root / "model")
     two = run(shared, LONG_ROW, 1, processes=2, micro=1, sequenceParallelSize=2)
     one = run(alone, LONG_ROW, 1, processes=1, micro=1)
     return Ours(shared.start(two)), Ours(alone.start(one))
+
+
+def wide(folder: Path) -> tuple[Gang, Gang]:
+    return sequence(folder, widen)
+
+
+def widen(model: Path) -> None:
+    """Replace the model in a directory by a random one of WIDE's shape."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(model, **WIDE)
+    AutoModelForCausalLM.from_config(config).save_pretrained(model)
 
 
 def seconds_of_step(gang: Gang, turns: list[tuple[float, float]]) -> list[float]:
@@ -129,6 +156,7 @@ def steps_in(gang: Gang, turns: list[tuple[float, float]]) -> int:
 COMPARISONS: dict[str, tuple[Callable[[Path], tuple[Gang, Gang]], str]] = {
     "overhead": (overhead, "1.02"),
     "sequence": (sequence, "0.6"),
+    "wide": (wide, "0.6"),
 }
 
 
