@@ -123,13 +123,13 @@ def _within_documents(
     if lacking is None:
         return packed(query, key, value, lengths, scaling)
     # Splits, not slices: the gradient of a slice is as large as the whole sequence.
-    rows = zip(*(part.split(1) for part in by_token), strict=True)
+    rows = zip(*(torch.split(part, 1) for part in by_token), strict=True)
     documents = [
         attend(*document)
         for row, parts in zip(lengths, rows, strict=True)
-        for document in zip(*(part.split(row, dim=1) for part in parts), strict=True)
+        for document in zip(*(torch.split(part, row, dim=1) for part in parts), strict=True)
     ]
-    return torch.cat(documents, dim=1).unflatten(1, (len(lengths), -1)).squeeze(0)
+    return torch.unflatten(torch.cat(documents, dim=1), 1, (len(lengths), -1)).squeeze(0)
 
 
 def _lacking(query: torch.Tensor, value: torch.Tensor, dropout: float) -> str | None:
@@ -206,7 +206,7 @@ def heads_for_tokens(
 
 def tokens_for_heads(tensor: torch.Tensor, group: dist.ProcessGroup) -> torch.Tensor:
     """[rows, tokens, own heads, size] to [rows, own tokens, heads, size]."""
-    parts = tensor.transpose(0, 1).unflatten(0, (dist.get_world_size(group), -1))
+    parts = torch.unflatten(tensor.transpose(0, 1), 0, (dist.get_world_size(group), -1))
     return exchanged(parts, group).permute(2, 1, 0, 3, 4).flatten(2, 3)
 
 
