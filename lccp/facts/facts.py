@@ -59,6 +59,8 @@ class RunFacts(Generic[R_co, V_co]):
     only the heartbeat itself tells, by its node's clock."""
     ends: Mapping[int, End] = field(default_factory=dict)
     """Newest end, by attempt, of the run or of a branch."""
+    told: tuple[Told, ...] = ()
+    """What each writer of the run, then of its branches, reported, the later ones last."""
     checkpoints: Mapping[int, Checkpoint] = field(default_factory=dict)
     """Complete checkpoints, by tokens, oldest first."""
     branches: Mapping[int, Checkpoint] = field(default_factory=dict)

@@ -136,10 +136,9 @@ class RunReading(Generic[R, V]):
 
     def of_writers(self) -> dict[str, Told]:
         """What each writer of the run, then of its branches, reported; later writers come last."""
-        listing = self.listing
-        found = {name: listing.of_all_writers(f"{name}.json") for name in ("heartbeat", "end")}
-        beats = self._each(found["heartbeat"], lambda _: decoding.whole(Heartbeat))
-        ends = self._each(found["end"], lambda _: decoding.whole(End))
+        listing, found = self.listing, self.listing.of_all_writers
+        beats = self._each(found("heartbeat.json"), lambda _: decoding.whole(Heartbeat))
+        ends = self._each(found("end.json"), lambda _: decoding.whole(End))
         told = {w: Told(attempt_of(w), beats.get(w), ends.get(w)) for w in listing.all_writers()}
         return {writer: one for writer, one in told.items() if one.heartbeat or one.end}
 
@@ -160,8 +159,8 @@ class RunReading(Generic[R, V]):
 
     def damaged_reports(self) -> dict[EvaluationKey, str]:
         """The sentences about damaged reports."""
-        found = ((key, self.damaged.get(info.key)) for key, info in self._reports().items())
-        return {key: sentence for key, sentence in found if sentence is not None}
+        told = self.damaged
+        return {key: told[info.key] for key, info in self._reports().items() if info.key in told}
 
     def progress(self) -> dict[EvaluationKey, EvaluationProgress]:
         found = self.listing.evaluations("progress.json")
@@ -229,6 +228,7 @@ def facts_of(reading: RunReading[R, V]) -> RunFacts[R, V]:
         tells_to_stop=reading.listing.get(reading.keys.stop) is not None,
         heartbeats=_of_all(reading, reading.heartbeats),
         ends=_of_all(reading, reading.ends),
+        told=tuple(reading.of_writers().values()),
         checkpoints=reading.checkpoints(),
         branches=reading.branches(),
         said=reading.conditions(lambda told: told.digest),

@@ -17,10 +17,10 @@ from lccp.api.objects.training import Heartbeat, Ledger, StepRecord
 from lccp.api.objects.verdict import Verdict
 from lccp.contract.errors import InvalidInput, NotFound
 from lccp.facts.facts import Checkpoint, EvaluationKey
-from lccp.facts.reader import Keep, RunReader, facts_of
+from lccp.facts.ledgers import ledgers
+from lccp.facts.reader import Keep, RunReader
 from lccp.model_config import CONFIG, parsed_model_config
 from lccp.report.details import Damaged, Fetch, nothing_beside, untold
-from lccp.report.training import ledgers
 from lccp.store.keys import RunKeys, TrainingKeys
 from lccp.store.local import open_source
 from lccp.store.objects import read
@@ -79,7 +79,7 @@ class RunData:
         """
         reader = RunReader(store, keys, WHOLE)
         listing = reader.listing()
-        facts, told = reader.read(listing, lambda one: (facts_of(one), one.of_writers()))
+        facts = reader.facts(listing)
         if facts.damaged:
             raise InvalidInput(f"{store.url}/{next(iter(facts.damaged.values()))}")
         if facts.identity is None:
@@ -96,7 +96,7 @@ class RunData:
             heartbeat=facts.heartbeat,
             tokens_per_source=_tokens_per_source(store, keys, facts.checkpoints),
             held_out=tuple(one.held_out for one in facts.checkpoints.values() if one.held_out),
-            ledgers=ledgers(told.values(), facts.journal.attempts),
+            ledgers=ledgers(facts.told, facts.journal.attempts),
             identity=facts.identity,
             journal=facts.journal if facts.journal_etag else None,
             model_config=_model_config(store, keys, facts.checkpoints),

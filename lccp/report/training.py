@@ -1,14 +1,14 @@
 """What the trainers reported: where the time went, steps that stood out, routers of experts."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
 from statistics import fmean
 
 from lccp.api.objects.journal import AttemptRecord
 from lccp.api.objects.losses import HeldOutLoss, PositionBand
 from lccp.api.objects.training import Ledger, RouterRecord, Spike, StepRecord
 from lccp.facts.facts import Told
-from lccp.report.text import tokens_text
+from lccp.facts.ledgers import account_of
+from lccp.report.text import duration_text, tokens_text
 
 BANDS = ("first half", "second half")
 """Parts of the context: the position bands of a router's record."""
@@ -24,42 +24,13 @@ ACTIONS = {
 }
 
 
-def ledgers(told: Iterable[Told], attempts: Iterable[AttemptRecord]) -> dict[int, Ledger]:
-    """By attempt, where its time went, over all its writers, which come in order.
-
-    A writer's ledger begins with its first process. Before that the attempt was queued: since it
-    was decided, or since the previous writer ended.
-    """
-    since = {attempt.number: attempt.started_at for attempt in attempts}
-    found: dict[int, Ledger] = {}
-    for one in told:
-        account = _account(one)
-        if account is None:
-            continue
-        ledger, until = account
-        begun = until.timestamp() - ledger.total
-        decided = since.get(one.attempt)
-        queued = max(0.0, begun - decided.timestamp()) if decided else 0.0
-        own = ledger.model_copy(update={"queued": queued})
-        found[one.attempt] = Ledger.of_all([found.get(one.attempt, Ledger()), own])
-        since[one.attempt] = until
-    return found
-
-
-def _account(told: Told) -> tuple[Ledger, datetime] | None:
-    """A writer's ledger and when it was closed: by its end, or by its last heartbeat."""
-    if told.end is not None and told.end.ledger.total:
-        return told.end.ledger, told.end.at
-    return (told.heartbeat.ledger, told.heartbeat.at) if told.heartbeat else None
-
-
 def accelerator_seconds(told: Iterable[Told]) -> float | None:
     """Accelerators x wall time over all writers that report how many they had; None: none does."""
     known = [
         one.heartbeat.accelerators * account[0].total
         for one in told
         if one.heartbeat is not None and one.heartbeat.accelerators is not None
-        if (account := _account(one)) is not None
+        if (account := account_of(one)) is not None
     ]
     return float(sum(known)) if known else None
 
@@ -74,6 +45,12 @@ def activities(ledger: Ledger) -> Iterator[tuple[str, float, float]]:
     for name, seconds in ledger.model_dump().items():
         if seconds:
             yield name.replace("_", " "), seconds, seconds / ledger.total
+
+
+def attempt_time(attempt: AttemptRecord) -> str:
+    """Where the time of an ended attempt went; empty if it is not known."""
+    parts = activities(Ledger.parse_stored(attempt.seconds, f"attempt {attempt.number}"))
+    return ", ".join(f"{name} {duration_text(seconds)}" for name, seconds, _ in parts)
 
 
 def router_bands(router: RouterRecord) -> Iterator[tuple[str, float, float]]:

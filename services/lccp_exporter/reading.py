@@ -13,12 +13,13 @@ from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.training import Heartbeat, Ledger
 from lccp.api.spec.export import ExportSpec
 from lccp.contract.errors import LccpError
+from lccp.facts.ledgers import ledgers
 from lccp.facts.listing import Listing
 from lccp.facts.reader import Keep, RunReader, RunReading
 from lccp.facts.stored_runs import StoredRuns
 from lccp.probes.probe import Details
 from lccp.report.details import CheckpointDetails, between
-from lccp.report.training import accelerator_seconds, ledgers, spikes_total
+from lccp.report.training import accelerator_seconds, spikes_total
 from lccp.store.keys import RunKeys
 from lccp.store.port import ObjectInfo, Store
 from lccp_exporter.conditions import kept_conditions

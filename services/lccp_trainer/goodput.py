@@ -6,11 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from lccp.api.causes import Cause
-from lccp.api.objects.training import Heartbeat, Ledger
-
-SAVED = (Cause.COMPLETED, Cause.DRAINED, Cause.TERMINATED)
-"""Ends before which everything was saved."""
+from lccp.api.objects.training import Ledger
 
 Activity = Literal["starting", "productive", "waiting_for_data", "saving", "measuring", "ending"]
 
@@ -83,21 +79,3 @@ class WallClock:
     def _of(self, activity: Activity, now: float) -> float:
         running = now - self._since if activity == self._activity else 0.0
         return self._seconds.get(activity, 0.0) + running
-
-
-def closed(beat: Heartbeat | None, result: Cause, total_seconds: float) -> Ledger:
-    """The ledger of an attempt that ended with `result` after `total_seconds`, its sum.
-
-    Args:
-        beat: its last heartbeat, if it wrote any.
-    """
-    ledger = beat.ledger if beat else Ledger()
-    seconds = ledger.model_dump()
-    if beat and result not in SAVED:
-        hanging = min(beat.step_seconds, ledger.productive) if result is Cause.HANG else 0.0
-        lost = min(max(0.0, beat.unsaved_seconds - hanging), ledger.productive - hanging)
-        seconds["productive"] -= hanging + lost
-        seconds |= {"hanging": hanging, "lost": lost}
-    begun = "ending" if ledger.productive else "starting"
-    seconds[begun] += max(0.0, total_seconds - ledger.total)
-    return Ledger(**{name: round(value, 3) for name, value in seconds.items()})

@@ -1,10 +1,7 @@
-from datetime import UTC, datetime
-
 import pytest
 
-from lccp.api.causes import Cause
-from lccp.api.objects.training import Heartbeat, Ledger
-from lccp_trainer.goodput import WallClock, closed
+from lccp.api.objects.training import Ledger
+from lccp_trainer.goodput import WallClock
 
 
 class Time:
@@ -46,40 +43,3 @@ def test_work_is_unsaved_until_its_state_is_complete(time: Time) -> None:
     assert clock.unsaved_seconds() == 15
     clock.state_complete(100)
     assert clock.unsaved_seconds() == 5
-
-
-def a_beat(**fields: float) -> Heartbeat:
-    return Heartbeat(
-        attempt=1,
-        writer="a1-00000000",
-        at=datetime(2026, 1, 1, tzinfo=UTC),
-        phase="Training",
-        tokens_total=100,
-        ledger=Ledger(starting=20, productive=100, saving=5),
-        **fields,
-    )
-
-
-def test_what_a_failure_made_void_is_lost() -> None:
-    ledger = closed(a_beat(unsaved_seconds=30), Cause.INTERNAL, 130)
-    assert ledger == Ledger(starting=20, productive=70, saving=5, lost=30, ending=5)
-
-
-def test_what_was_saved_before_the_end_is_not_lost() -> None:
-    ledger = closed(a_beat(unsaved_seconds=30), Cause.DRAINED, 130)
-    assert ledger == Ledger(starting=20, productive=100, saving=5, ending=5)
-
-
-def test_a_hang_is_the_time_since_the_last_step() -> None:
-    ledger = closed(a_beat(unsaved_seconds=70, step_seconds=60), Cause.HANG, 130)
-    assert ledger == Ledger(starting=20, productive=30, saving=5, hanging=60, lost=10, ending=5)
-
-
-def test_an_attempt_that_never_trained_was_starting() -> None:
-    assert closed(None, Cause.CONFIGURATION, 12) == Ledger(starting=12)
-
-
-@pytest.mark.parametrize("cause", list(Cause))
-def test_the_sum_is_the_wall_time(cause: Cause) -> None:
-    beat = a_beat(unsaved_seconds=30, step_seconds=3)
-    assert closed(beat, cause, 200).total == pytest.approx(200)

@@ -35,6 +35,14 @@ class AttemptRecord(Contract):
     drain_asked_at: Annotated[
         Time | None, Field(description="When it was requested to save and exit, UTC.")
     ] = None
+    seconds: Annotated[
+        dict[str, Int64],
+        Field(
+            max_length=16,
+            description="Its wall time by what it was spent on, as in the ledger of `end.json`, in "
+            "whole seconds, once it ended; parts of no second are left out.",
+        ),
+    ] = {}
 
 
 EvaluationResult = Literal["Succeeded", "Failed"]

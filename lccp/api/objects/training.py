@@ -37,7 +37,7 @@ class Ledger(Contract):
     lost: Annotated[
         float, Field(description="Steps after the newest state, lost to a failure.")
     ] = 0.0
-    hanging: Annotated[float, Field(description="Without a step, until a hang was found.")] = 0.0
+    hanging: Annotated[float, Field(description="Without step or heartbeat, until found.")] = 0.0
     ending: Annotated[float, Field(description="After the last step: uploads, and the end.")] = 0.0
 
     @property

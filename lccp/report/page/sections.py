@@ -26,6 +26,7 @@ from lccp.report.text import (
 )
 from lccp.report.training import (
     activities,
+    attempt_time,
     held_out_bands,
     router_bands,
     source_losses,
@@ -197,11 +198,13 @@ def _attempts(data: RunData) -> str:
             f"{attempt.started_at:%Y-%m-%d %H:%M:%S}",
             f"{attempt.ended_at:%Y-%m-%d %H:%M:%S}" if attempt.ended_at else MISSING,
             attempt.cause or "running",
+            attempt_time(attempt) or MISSING,
             escape(attempt.message),
         ]
         for attempt in (data.journal.attempts if data.journal else ())
     ]
-    return html.table(("attempt", "started (UTC)", "ended (UTC)", "cause", "message"), rows, (3, 4))
+    head = ("attempt", "started (UTC)", "ended (UTC)", "cause", "its time", "message")
+    return html.table(head, rows, (3, 4, 5))
 
 
 def _method(data: RunData, verdict: Verdict) -> str:

@@ -24,6 +24,7 @@ from lccp.api.run import LCCPRunSpec
 from lccp.api.spec.sft import SFTSpec
 from lccp.api.spec.topology import TopologySpec
 from lccp.contract.errors import InvalidInput, LccpError, StoreRefused, StoreUnavailable
+from lccp.facts.ledgers import closed
 from lccp.inputs.cache import cache_directory
 from lccp.logs import configure_from, leave_termination_message
 from lccp.store.assignment import attempt_spec, fine_tuning_specs
@@ -33,7 +34,6 @@ from lccp.store.open import open_store, probe
 from lccp.store.port import Store
 from lccp_trainer import ends
 from lccp_trainer.data.sharding import writing
-from lccp_trainer.goodput import closed
 from lccp_trainer.launch.fetching import Fetching
 from lccp_trainer.launch.node import MEETING_AFTER_FETCH_SECONDS, MEETING_SECONDS, Node
 from lccp_trainer.launch.scratch import scratch_folder

@@ -3,17 +3,15 @@
 from datetime import timedelta
 
 import a_run
-import pytest
 
 from lccp.api.causes import Cause
-from lccp.api.objects.journal import AttemptRecord
 from lccp.api.objects.training import End, Ledger, RouterRecord
 from lccp.facts.facts import Told
 from lccp.report.training import (
     accelerator_seconds,
     activities,
+    attempt_time,
     held_out_bands,
-    ledgers,
     router_bands,
     source_losses,
     spike_sentence,
@@ -27,33 +25,6 @@ def after(seconds: float) -> dict[str, object]:
     return {"at": a_run.START + timedelta(seconds=seconds)}
 
 
-def test_an_attempt_that_ended_is_told_by_its_end() -> None:
-    ended = Ledger(productive=1.0, lost=2.0)
-    end = End(result=Cause.HANG, ledger=ended, at=a_run.START)
-    unsaid = end.model_copy(update={"ledger": Ledger()})
-    told = [Told(1, BEAT, end), Told(2, BEAT, unsaid), Told(3, BEAT, None), Told(4, None, unsaid)]
-    assert ledgers(told, ()) == {1: ended, 2: a_run.LEDGER, 3: a_run.LEDGER}
-
-
-def test_an_attempt_that_a_queue_let_in_again_is_told_by_all_its_writers() -> None:
-    """Decided at 0, trained from 30 to 100, taken away, trained from 150 to 160, and on."""
-    first = Ledger(starting=10.0, productive=60.0)
-    end = End(result=Cause.TERMINATED, ledger=first, **after(100))
-    beat = BEAT.model_copy(update={"ledger": Ledger(productive=10.0), **after(160)})
-    earlier = BEAT.model_copy(update={"spikes_total": 7})
-    told = [Told(1, earlier, end), Told(1, beat.model_copy(update={"spikes_total": 2}), None)]
-    attempts = [AttemptRecord(number=1, started_at=a_run.START)]
-    whole = Ledger(queued=30.0 + 50.0, starting=10.0, productive=70.0)
-    assert ledgers(told, attempts)[1].model_dump() == pytest.approx(whole.model_dump())
-    assert spikes_total(told) == 9
-
-
-def test_clocks_that_differ_make_no_queue_of_less_than_nothing() -> None:
-    beat = BEAT.model_copy(update={"ledger": Ledger(starting=10.0), **after(5)})
-    attempts = [AttemptRecord(number=1, started_at=a_run.START)]
-    assert ledgers([Told(1, beat, None)], attempts)[1] == Ledger(starting=10.0)
-
-
 def test_accelerators_cost_while_their_processes_run() -> None:
     end = End(result=Cause.HANG, ledger=Ledger(lost=40.0), at=a_run.START)
     other = BEAT.model_copy(update={"accelerators": 16})
@@ -64,12 +35,24 @@ def test_accelerators_cost_while_their_processes_run() -> None:
     assert accelerator_seconds([Told(1, unsaid, end), Told(2, None, end)]) is None
 
 
+def test_spikes_of_all_writers_are_counted() -> None:
+    told = [Told(1, BEAT.model_copy(update={"spikes_total": n}), None) for n in (7, 2)]
+    assert spikes_total([*told, Told(2, None, None)]) == 9
+
+
 def test_activities_are_those_that_took_time() -> None:
     assert list(activities(Ledger(productive=3.0, waiting_for_data=1.0))) == [
         ("productive", 3.0, 0.75),
         ("waiting for data", 1.0, 0.25),
     ]
     assert list(activities(Ledger())) == []
+
+
+def test_an_ended_attempt_says_where_its_time_went() -> None:
+    seconds = {"queued": 30, "waitingForData": 90, "unknownYet": 1}
+    ended = a_run.journal().attempts[0].model_copy(update={"seconds": seconds})
+    assert attempt_time(ended) == "queued 30 s, waiting for data 1 min 30 s"
+    assert attempt_time(ended.model_copy(update={"seconds": {}})) == ""
 
 
 def test_a_router_is_told_by_its_worst_layer() -> None:

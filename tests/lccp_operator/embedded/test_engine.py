@@ -164,6 +164,8 @@ def test_the_exit_code_of_the_trainer_decides_what_follows(
     assert outcome.state == state
     assert attempts[0].cause is cause
     assert len(attempts) == (2 if state == "Succeeded" else 1)
+    walls = [(a.ended_at - a.started_at).total_seconds() for a in attempts if a.ended_at]
+    assert [sum(a.seconds.values()) for a in attempts] == [round(wall) for wall in walls]
     assert laptop.evaluated == dict.fromkeys(laptop.checkpoints(), 1)
 
 

@@ -106,6 +106,7 @@ class Trainer:
         if BRANCH:
             self.budget = BRANCH + options.every
         self.terminated = False
+        self.began = time.monotonic()
 
     def work(self) -> int:
         signal.signal(signal.SIGTERM, self.on_sigterm)
@@ -201,11 +202,15 @@ class Trainer:
             "phase": "Training",
             "tokens": self.tokens,
             "tokensTotal": self.budget,
+            "ledger": self.ledger(),
         }
         put(f"training/{self.writer}/heartbeat.json", beat)
 
+    def ledger(self) -> dict[str, float]:
+        return {"productive": time.monotonic() - self.began}
+
     def end(self, result: str, code: int) -> int:
-        end = {"result": result, "tokens": self.tokens, "at": now()}
+        end = {"result": result, "tokens": self.tokens, "at": now(), "ledger": self.ledger()}
         put(f"training/{self.writer}/end.json", end)
         return code
 

@@ -156,9 +156,9 @@ class Namespace:
         self.store.put(key, manifest_of(tokens).to_json())
         self.beat(run, attempt, tokens)
 
-    def end(self, run: str, attempt: int, tokens: int, result: Cause) -> None:
+    def end(self, run: str, attempt: int, tokens: int, result: Cause, **more: Any) -> None:
         writer = writer_name(attempt, f"{attempt:08x}")
-        end = End(result=result, tokens=tokens, at=now())
+        end = End(result=result, tokens=tokens, at=now(), **more)
         self.store.put(self.keys(run).end(writer), end.to_json())
 
     def report(self, run: str, tokens: int, suite: str = INTRINSIC) -> None:

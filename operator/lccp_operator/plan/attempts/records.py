@@ -1,7 +1,10 @@
 """The journal of attempts: one at a time, each ended before the next begins."""
 
+from collections.abc import Mapping
+
 from lccp.api.causes import Cause
 from lccp.api.objects.journal import AttemptRecord, Journal
+from lccp.facts.ledgers import ledger_of, whole_seconds
 from lccp_operator.plan.attempts.gangs import (
     gathering_seconds_left,
     has_begun,
@@ -81,7 +84,15 @@ def _closed(context: Context, attempt: AttemptRecord, ending: Ending) -> Journal
         "counted": ending.counted,
         "message": ending.message,
     }
-    return _replaced(context, AttemptRecord.model_validate(attempt.model_dump() | update))
+    ended = AttemptRecord.model_validate(attempt.model_dump() | update)
+    return _replaced(context, ended.model_copy(update={"seconds": _seconds(context, ended)}))
+
+
+def _seconds(context: Context, ended: AttemptRecord) -> Mapping[str, int]:
+    """Where its time went."""
+    told = [one for one in context.facts.told if one.attempt == ended.number]
+    ledger = ledger_of(told, ended)
+    return whole_seconds(ledger) if ledger is not None else {}
 
 
 def _replaced(context: Context, last: AttemptRecord) -> Journal:

@@ -110,6 +110,13 @@ def test_the_newest_spikes_are_told_and_how_many_are_not(
     assert text.count("3 earlier ones are not shown.") == told
 
 
+def test_an_attempt_says_where_its_time_went(plain: RunData) -> None:
+    update = {"seconds": {"productive": 7_200, "lost": 95}}
+    attempt = a_run.journal().attempts[0].model_copy(update=update)
+    journal = a_run.journal().model_copy(update={"attempts": (attempt,)})
+    assert "productive 2 h 0 min, lost 1 min 35 s" in words(replace(plain, journal=journal))
+
+
 def test_an_attempt_that_goes_on_is_running(plain: RunData) -> None:
     attempt = a_run.journal().attempts[0].model_copy(update={"ended_at": None, "cause": None})
     journal = a_run.journal().model_copy(update={"attempts": (attempt,)})

@@ -11,6 +11,7 @@ from operator_world import EVERY_TOKENS
 from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
 from lccp.api.labels import FETCH, INTRINSIC, SUITE
+from lccp.api.objects.training import Ledger
 from lccp.store.directory import delete_prefix
 from lccp_operator.kubernetes import api
 
@@ -47,7 +48,7 @@ def test_a_run_is_trained_evaluated_and_succeeds(
     a_started_run(namespace, jobs)
     namespace.save("tiny", 1, FIRST)
     namespace.save("tiny", 1, SECOND)
-    namespace.end("tiny", 1, SECOND, Cause.COMPLETED)
+    namespace.end("tiny", 1, SECOND, Cause.COMPLETED, ledger=Ledger(productive=0.01))
     jobs.end(TRAINING)
     for tokens in (FIRST, SECOND):
         jobs.start(evaluation(tokens))
@@ -64,6 +65,11 @@ def test_a_run_is_trained_evaluated_and_succeeds(
     assert {"Accepted", "AttemptStarted", "AttemptEnded", "Succeeded"} <= {*told}
     assert told.count("CheckpointEvaluated") == 2
     assert operator.metric("lccp_reconcile_errors_total") == 0
+    (shown,), (attempt,) = status["attempts"], namespace.journal("tiny").attempts
+    assert attempt.ended_at is not None
+    wall = (attempt.ended_at - attempt.started_at).total_seconds()
+    assert shown["seconds"] == attempt.seconds
+    assert sum(attempt.seconds.values()) == round(wall)
 
 
 @pytest.mark.long

@@ -10,11 +10,13 @@ from operator_world import (
     KEYS,
     applied_again,
     conditions,
+    heartbeat_of,
     with_spec,
 )
 
 from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
+from lccp.api.objects.training import Ledger
 from lccp_operator.intents import (
     DeleteWorkload,
 )
@@ -55,6 +57,40 @@ def test_no_attempt_begins_in_a_namespace_that_is_being_deleted() -> None:
     assert world.run.status is not None
     assert "namespace is being deleted" in str(world.run.status.conditions)
     assert gangs(world.reconcile()) == [Training(2)]
+
+
+def test_an_ended_attempt_says_where_its_time_went() -> None:
+    world = a_training_world()
+    began = world.journal.attempts[0].started_at
+    world.pass_time(30)
+    ledger = Ledger(starting=4, productive=21)
+    beat = heartbeat_of(1, EVERY_TOKENS, world.now, ledger=ledger, unsaved_seconds=5)
+    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+    assert world.reconcile().status.attempts[0].seconds == {}
+    world.pass_time(60)
+    world.workers.clear()
+
+    decided = world.reconcile()
+
+    wall = (world.now - began).total_seconds()
+    (lost, _), (shown, _) = world.journal.attempts, decided.status.attempts
+    parts = {"queued": wall - 85, "starting": 4, "productive": 16, "lost": 5, "hanging": 60}
+    assert lost.seconds == shown.seconds == parts
+    assert sum(parts.values()) == wall
+
+
+def test_the_time_of_an_ended_attempt_is_written_once() -> None:
+    world = a_training_world()
+    world.end_training(ExitCode.CONFIGURATION)
+    world.reconcile()
+    written, writes = world.store.get(KEYS.journal), world.status_writes
+    beat = heartbeat_of(1, EVERY_TOKENS, world.now, ledger=Ledger(productive=9.0))
+    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+    world.pass_time(5)
+    world.reconcile()
+
+    assert world.store.get(KEYS.journal) == written
+    assert world.status_writes == writes
 
 
 def test_restarts_are_exhausted_when_counted_failures_exceed_the_policy() -> None:
