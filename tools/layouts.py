@@ -6,7 +6,7 @@ from TESTED and RECORD.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -156,7 +156,7 @@ TESTED = (
 )
 
 
-def whole() -> list[Case]:
+def whole(steps: int) -> list[Case]:
     """Every family in layouts that use every feature, on two and on four processes."""
     found = []
     for family, processes in product(FAMILIES, (2, 4)):
@@ -170,7 +170,7 @@ def whole() -> list[Case]:
             Case(family, processes, 1, offload=True),
             Case(family, processes, 3, checkpointing=True, offload=True),
         ]
-    return found
+    return [replace(case, steps=steps) for case in found]
 
 
 def recorded() -> list[Case]:

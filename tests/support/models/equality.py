@@ -192,8 +192,9 @@ def trained(cases: list[Case], folder: Path) -> dict[Case, Outcome]:
     environ["PYTHONPATH"] = str(TOOLS)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += ["--local-addr", "127.0.0.1", "--nproc-per-node", str(processes), __file__]
+    limit = 1_200 + 60 * sum(case.steps for case in cases)
     done = subprocess.run(
-        [*command, str(folder)], env=environ, capture_output=True, text=True, timeout=1_800
+        [*command, str(folder)], env=environ, capture_output=True, text=True, timeout=limit
     )
     if done.returncode != 0:
         raise AssertionError(f"the trainer failed:\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}")
