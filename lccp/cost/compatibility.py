@@ -73,16 +73,21 @@ WINDOW_BY_SWITCH = ("qwen2", "qwen2_moe", "qwen3", "qwen3_moe")
 
 
 def refusals(spec: LCCPRunSpec, config: Mapping[str, Any] | None = None) -> list[str]:
-    """Why the run of `spec` can't be trained with its layout; empty if it can.
+    """Why the run of `spec` can't be trained; empty if it can.
 
     Args:
         config: the source model's config.json, parsed; None where it can't be read.
     """
+    volume = scratch.refusals(spec, config) if config is not None else []
+    return [*layout_refusals(spec, config), *volume]
+
+
+def layout_refusals(spec: LCCPRunSpec, config: Mapping[str, Any] | None = None) -> list[str]:
+    """Why it can't be trained with its layout; empty if it can. Args as `refusals`."""
     found = [*_layout(spec), *_deepspeed(spec.trained), *_processes(spec)]
     if config is not None:
         config = of_text_model(config)
         found += [*_model(spec, config), *_experts(spec, config), *_shards(spec, config)]
-        found += _scratch(spec, config)
     return found or list(_batch(spec))
 
 
@@ -217,13 +222,6 @@ def _shards(spec: LCCPRunSpec, config: Mapping[str, Any]) -> Iterator[str]:
             yield f"evaluation.shards: {size}: the model has {count} layers to share: take fewer"
         for found in filter(None, (uneven(width, size, LEAST_UNIT) for width in widths)):
             yield f"evaluation.shards: {found}"
-
-
-def _scratch(spec: LCCPRunSpec, config: Mapping[str, Any]) -> Iterator[str]:
-    with suppress(InvalidInput):  # the size of a family that is not counted is unknown
-        found = scratch.refusal(Architecture.from_config(config).parameters, spec)
-        if found is not None:
-            yield found
 
 
 def _batch(spec: LCCPRunSpec) -> Iterator[str]:

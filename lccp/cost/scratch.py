@@ -3,9 +3,15 @@
 As many are held in its memory before, as the copy with which a save lets the training go on.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from lccp.api.run import LCCPRunSpec
 from lccp.api.spec.workload import EPHEMERAL_STORAGE, amount
+from lccp.contract.errors import InvalidInput
+from lccp.cost.architecture import Architecture
 from lccp.cost.memory import FP32_BYTES, WEIGHT_BYTES
+from lccp.model_config import of_text_model
 
 STATE_BYTES = 3 * FP32_BYTES
 """Bytes of a parameter in a state: its weight and two moments."""
@@ -37,6 +43,20 @@ def refusal(parameters: int, spec: LCCPRunSpec, tokens: int = 0) -> str | None:
         "and a pod's part of a state, so the first save would evict the pod: take at least "
         f"{-(-needed // GIBIBYTE)}Gi, and more for {others}"
     )
+
+
+def refusals(spec: LCCPRunSpec, config: Mapping[str, Any]) -> list[str]:
+    """The same as a list, empty also where the size of the model's family is not counted.
+
+    Args:
+        config: the source model's config.json, parsed.
+    """
+    try:
+        parameters = Architecture.from_config(of_text_model(config)).parameters
+    except InvalidInput:
+        return []
+    found = refusal(parameters, spec)
+    return [found] if found is not None else []
 
 
 def _elsewhere(spec: LCCPRunSpec) -> bool:

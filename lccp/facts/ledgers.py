@@ -86,7 +86,8 @@ def account_of(told: Told, cause: Cause | None = None) -> tuple[Ledger, datetime
 
 def whole_seconds(ledger: Ledger) -> Mapping[str, int]:
     """The ledger in whole seconds, which add up to its rounded sum; parts of none are left out."""
-    seconds, before, total = {}, 0, 0.0
+    seconds: dict[str, int] = {}
+    before, total = 0, 0.0
     for name, value in ledger.document().items():
         total += value
         part, before = round(total) - before, round(total)

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from lccp.api.run import LCCPRun
+from lccp.cost import scratch
 from lccp.cost.architecture import Architecture
-from lccp.cost.compatibility import refusals
+from lccp.cost.compatibility import layout_refusals
 from lccp.cost.planning.devices import DEVICES, USABLE, DeviceCluster
 from lccp.cost.planning.layouts import Candidate, fitting, layouts_that_fit
 
@@ -36,7 +37,7 @@ class TrainingPlan:
             InvalidInput: the model type of `config` can't be counted, or a field is missing.
         """
         model = Architecture.from_config(config)
-        refused = refusals(run.spec, config)
+        refused = layout_refusals(run.spec, config)
         asked = None if refused else Candidate.of(run, model, cluster)
         obstacles = refused if asked is None else list(_too_large(asked, cluster))
         layouts = layouts_that_fit(run, config, cluster)
@@ -45,7 +46,8 @@ class TrainingPlan:
             advice = _fields(layouts[0])
         elif obstacles and not refused:
             advice = _elsewhere(run, config, cluster)
-        return cls(asked, tuple(obstacles), tuple(layouts), advice)
+        volume = scratch.refusals(run.spec, config)
+        return cls(asked, (*obstacles, *volume), tuple(layouts), advice)
 
 
 def with_nodes(run: LCCPRun, nodes: int) -> LCCPRun:

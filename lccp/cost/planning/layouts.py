@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from lccp.api.run import LCCPRun
 from lccp.cost.architecture import Architecture
-from lccp.cost.compatibility import refusals
+from lccp.cost.compatibility import layout_refusals
 from lccp.cost.flops import flops_per_token
 from lccp.cost.layout import Layout, step_shape
 from lccp.cost.memory import Memory, TrainingSettings
@@ -100,7 +100,7 @@ def fitting(run: LCCPRun, config: Mapping[str, Any], cluster: DeviceCluster) -> 
 
 
 def variants(run: LCCPRun, config: Mapping[str, Any]) -> Iterator[LCCPRun]:
-    """`run` in every layout that `refusals` does not refuse.
+    """`run` in every layout that `layout_refusals` does not refuse.
 
     Micro batches are limited to powers of 2 that divide the rows of a process.
     """
@@ -115,7 +115,7 @@ def variants(run: LCCPRun, config: Mapping[str, Any]) -> Iterator[LCCPRun]:
             }
         )
         laid_out = _with(run, deepspeed=deepspeed, micro_batch_size=1)
-        if refusals(laid_out.spec, config):
+        if layout_refusals(laid_out.spec, config):
             continue
         for micro_batch in _powers_of_two(step_shape(laid_out.spec).accumulation_steps):
             for recomputed in (False, True):

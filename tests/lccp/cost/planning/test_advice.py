@@ -1,8 +1,9 @@
 from dataclasses import replace
 
 import pytest
-from planned import CONFIG, planned
+from planned import CONFIG, manifest, planned
 
+from lccp.api.run import LCCPRun
 from lccp.contract.errors import InvalidInput
 from lccp.cost.planning.advice import TrainingPlan, with_nodes
 from lccp.cost.planning.devices import DEVICES, DeviceCluster
@@ -46,6 +47,17 @@ def test_one_that_the_trainer_refuses_is_told_its_sentence_and_what_fits() -> No
     assert plan.asked is None
     assert plan.obstacles[0].startswith("training.globalBatchTokens: ")
     assert (plan.layouts, plan.advice) == ((), "")
+
+
+def test_a_scratch_volume_that_is_too_small_hides_no_layout() -> None:
+    document = manifest(activationCheckpointing=True, deepspeed={"zeroStage": 3})
+    enough = LCCPRun.parse(document, "planned")
+    document["spec"]["topology"]["resources"] = {"limits": {"ephemeral-storage": "1Gi"}}
+    plan = TrainingPlan.of(LCCPRun.parse(document, "planned"), CONFIG, SMALL)
+    (obstacle,) = plan.obstacles
+    assert obstacle.startswith("topology.resources.limits.ephemeral-storage: 1Gi is too small ")
+    assert plan.layouts == TrainingPlan.of(enough, CONFIG, SMALL).layouts
+    assert plan.asked in plan.layouts
 
 
 def test_where_nothing_fits_more_nodes_or_a_larger_device_are_named() -> None:
