@@ -1,10 +1,12 @@
 """Objects of an S3 bucket, reached like the run's store, with its endpoint and credentials."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lccp.api.invocation import StoreConfig
 from lccp.api.objects.inputs import Input, InputFile
-from lccp.contract.errors import InvalidInput, NotFound
+from lccp.contract.errors import Conflict, InvalidInput, NotFound
 from lccp.contract.location import BucketLocation
 from lccp.inputs.remote import Wanted
 from lccp.store.open import open_store
@@ -56,12 +58,27 @@ class Bucket:
         return Input(location=url, path=last, files=needed)
 
     def get(self, found: Input, name: str, folder: Path) -> None:
-        url = f"{self._store.url}/{name}"
-        try:
+        with self._as_found(name):
             there = self._store.stat(name)
             if there is None or there.etag != found.files[name].etag:
-                raise InvalidInput(f"{url} has changed since the run began: restore it")
+                raise Conflict(name)
             self._store.get_file(name, folder / name)
+
+    def read(self, found: Input, name: str, start: int, length: int) -> bytes:
+        """`length` bytes of the file `name` of `found`, from `start`. Raises as `get`."""
+        with self._as_found(name):
+            return self._store.get_range(name, start, length, found.files[name].etag)
+
+    @contextmanager
+    def _as_found(self, name: str) -> Iterator[None]:
+        """Raises InvalidInput, naming the field, if the object is not the one that was found."""
+        url = f"{self._store.url}/{name}"
+        try:
+            yield
+        except Conflict:
+            raise InvalidInput(
+                f"{self._where}: {url} has changed since the run began: restore it"
+            ) from None
         except NotFound:
             raise InvalidInput(f"{self._where}: {url} was deleted: restore it") from None
         except InvalidInput as error:

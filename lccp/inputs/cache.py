@@ -13,7 +13,8 @@ from pathlib import Path
 
 from lccp.api.objects.inputs import Input
 from lccp.contract.errors import InvalidInput, StoreUnavailable
-from lccp.inputs.remote import Remote
+from lccp.inputs.ranges import part_of, write_origin
+from lccp.inputs.remote import Remote, Wanted
 
 DIRECTORY = "LCCP_CACHE"
 """Environment variable that names the folder."""
@@ -34,28 +35,40 @@ def cache_directory(environ: Mapping[str, str]) -> Path:
     return Path(given) if given else Path.home() / ".cache" / "lccp"
 
 
-def cached(found: Input, remote: Remote, directory: Path, where: str, tick: Tick) -> Path:
+def cached(
+    found: Input,
+    remote: Remote,
+    directory: Path,
+    where: str,
+    tick: Tick,
+    wanted: Wanted | None = None,
+) -> Path:
     """Path of `found` in `directory`, fetched from `remote` unless it is there already.
 
     Of two processes that need the same input, one fetches; an interrupted fetch keeps its files.
 
     Args:
         where: field of the spec, for messages.
+        wanted: which files are fetched, beside a note of where the others are (`ranges.py`);
+            None: all.
 
     Raises:
         InvalidInput: the folder can't be written, is too full, or `remote` refuses.
         StoreUnavailable: `remote` does not answer, or a file arrives damaged.
     """
-    whole = directory / found.digest[:DIGITS]
+    whole = directory / (found.digest[:DIGITS] + ("-part" if wanted else ""))
+    needed = found if wanted is None else part_of(found, wanted)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with _locked(whole.with_suffix(".lock"), tick):
             if not whole.is_dir():
                 part = whole.with_suffix(".part")
                 part.mkdir(exist_ok=True)
-                _clear(found, part)
-                _complete(found, remote, part, where, tick)
+                _clear(needed, part)
+                _complete(needed, remote, part, where, tick)
                 shutil.rmtree(part / HUBS_NOTES, ignore_errors=True)
+                if wanted is not None and (part / found.path).is_dir():
+                    write_origin(part / found.path, found)
                 os.replace(part, whole)
     except OSError as error:
         raise InvalidInput(

@@ -1,6 +1,6 @@
 """A spec whose locations in buckets and hubs are replaced by folders of this machine."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from lccp.contract.location import BucketLocation, remote_location
 from lccp.inputs.bucket import Bucket
 from lccp.inputs.cache import cached
 from lccp.inputs.hub import Hub
-from lccp.inputs.remote import Remote, of_a_model, of_documents
+from lccp.inputs.ranges import part_of
+from lccp.inputs.remote import Remote, of_a_model, of_an_index, of_documents
 from lccp.store.keys import RunKeys
 from lccp.store.objects import read, read_versioned, write_if_absent, write_if_match
 from lccp.store.port import Store
@@ -91,20 +92,36 @@ def fetched(
     inputs: Inputs,
     directory: Path,
     progress: BytesProgress,
+    in_place: Collection[str] = (),
 ) -> LCCPRunSpec:
     """`spec` with a folder below `directory` instead of each of the given locations.
+
+    Args:
+        in_place: fields of sources whose tokens stay in their bucket.
 
     Raises as `cached`.
     """
     needed = {field: inputs.inputs[field] for field in given}
-    total, before = sum(one.size for one in needed.values()), 0
+    wanted = {field: of_an_index if field in in_place else None for field in given}
+    sizes = {f: (part_of(one, w) if (w := wanted[f]) else one).size for f, one in needed.items()}
+    total, before = sum(sizes.values()), 0
     folders: dict[str, str] = {}
     for field, one in needed.items():
         tick = _ticking(progress, before, total)
-        folders[field] = str(cached(one, given[field], directory, field, tick))
-        before += one.size
+        folder = cached(one, given[field], directory, field, tick, wanted[field])
+        folders[field] = str(folder)
+        before += sizes[field]
         progress(before, total)
     return located(spec, folders)
+
+
+def read_in_place(spec: LCCPRunSpec) -> frozenset[str]:
+    """Fields of the sources in buckets that are tokenized already: a process reads its rows."""
+    return frozenset(
+        _field(number)
+        for number, source in enumerate(spec.mixture.sources)
+        if source.format == "Tokens" and isinstance(remote_location(source.path), BucketLocation)
+    )
 
 
 def located(spec: LCCPRunSpec, folders: Mapping[str, str]) -> LCCPRunSpec:

@@ -38,3 +38,8 @@ def of_a_model(path: str) -> bool:
 def of_documents(path: str) -> bool:
     """All but hidden files."""
     return not any(part.startswith(".") for part in path.split("/"))
+
+
+def of_an_index(path: str) -> bool:
+    """Everything in a folder of tokens but the tokens: index and offsets of the documents."""
+    return not path.endswith(".tokens")

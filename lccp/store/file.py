@@ -56,8 +56,10 @@ class FileStore:
         with self._reading(key) as file:
             return Entry(file.read(), posix.etag(os.fstat(file.fileno())))
 
-    def get_range(self, key: str, start: int, length: int) -> bytes:
+    def get_range(self, key: str, start: int, length: int, etag: str | None = None) -> bytes:
         with self._reading(key) as file:
+            if etag not in (None, posix.etag(os.fstat(file.fileno()))):
+                raise Conflict(f"store {self.url}: {key} was changed by another writer")
             file.seek(start)
             return file.read(length)
 

@@ -58,10 +58,10 @@ class Store(Protocol):
     def get_entry(self, key: str) -> Entry:
         """The object's bytes and ETag. Raises NotFound."""
 
-    def get_range(self, key: str, start: int, length: int) -> bytes:
-        """`length` bytes from `start`, fewer at the end of the object. Raises NotFound.
+    def get_range(self, key: str, start: int, length: int, etag: str | None = None) -> bytes:
+        """`length` bytes from `start`, fewer at the end of the object; at least one byte.
 
-        The range must contain at least one byte.
+        Raises NotFound, and Conflict if `etag` is given and the object has another.
         """
 
     def put(self, key: str, data: bytes) -> str:

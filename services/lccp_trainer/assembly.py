@@ -14,6 +14,7 @@ from lccp.contract.errors import InvalidInput
 from lccp.cost.layout import StepShape, step_shape
 from lccp.store.directory import delete_prefix
 from lccp.store.keys import writer_name
+from lccp.store.patience import patiently
 from lccp.store.port import Store
 from lccp_trainer.control import Requests, Stop
 from lccp_trainer.data.stream import Stream
@@ -35,7 +36,7 @@ from lccp_trainer.state.publish import Publisher, complete_tokens
 from lccp_trainer.state.resume import Resume, Rewind
 from lccp_trainer.state.saving import Saver
 from lccp_trainer.state.start import Start, check_room
-from lccp_trainer.state.uploads import Uploader, patiently
+from lccp_trainer.state.uploads import Uploader
 from lccp_trainer.stepping import Stepper
 from lccp_trainer.watchdog import Watchdog
 from lccp_trainer.worker import Worker

@@ -67,9 +67,10 @@ class S3Store:
         etag = self._copy(key, data.write)
         return Entry(data.getvalue(), etag)
 
-    def get_range(self, key: str, start: int, length: int) -> bytes:
+    def get_range(self, key: str, start: int, length: int, etag: str | None = None) -> bytes:
         data = io.BytesIO()
-        self._copy(key, data.write, start, length)
+        if etag not in (self._copy(key, data.write, start, length), None):
+            raise Conflict(f"{self._where}: {key} was changed by another writer")
         return data.getvalue()
 
     def put(self, key: str, data: bytes) -> str:
@@ -223,9 +224,8 @@ class S3Store:
 
     def _check_bucket(self) -> None:
         with self._mapped(""):
-            exists = self._client.bucket_exists(bucket_name=self._bucket)
-        if not exists:
-            raise StoreRefused(f"{self._where}: there is no such bucket")
+            if not self._client.bucket_exists(bucket_name=self._bucket):
+                raise StoreRefused(f"{self._where}: there is no such bucket")
 
     def _name(self, key: str) -> str:
         check_key(key)

@@ -28,9 +28,9 @@ class InstrumentedStore:
         with self._measured("get"):
             return self.store.get_entry(key)
 
-    def get_range(self, key: str, start: int, length: int) -> bytes:
+    def get_range(self, key: str, start: int, length: int, etag: str | None = None) -> bytes:
         with self._measured("get"):
-            return self.store.get_range(key, start, length)
+            return self.store.get_range(key, start, length, etag)
 
     def put(self, key: str, data: bytes) -> str:
         with self._measured("put"):

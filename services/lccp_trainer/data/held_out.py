@@ -4,10 +4,15 @@ They are drawn by number, in an order given by the seed of the data. Each counts
 for at most a row.
 """
 
+import math
 from collections.abc import Iterable
+from dataclasses import replace
 
+import numpy as np
+
+from lccp.contract.errors import InvalidInput
 from lccp_trainer.data.order import Order
-from lccp_trainer.data.packing import PackedSource, Piece
+from lccp_trainer.data.packing import PackedSource, Piece, used_tokens
 
 SALT = 0x48454C44
 """Added to a source's seed, so that the drawn documents differ from those that begin its epochs."""
@@ -47,3 +52,24 @@ def rows_of(pieces: Iterable[Piece], row: int) -> list[list[Piece]]:
         rows[at].append(piece)
         rooms[at] -= len(piece)
     return rows
+
+
+def without_held_out(
+    source: PackedSource, wanted: int, used: int, row: int, name: str
+) -> tuple[PackedSource, int]:
+    """The source without its part of `wanted` held-out tokens, and its loss of `used` tokens.
+
+    Raises InvalidInput if that is too large a share.
+    """
+    if not wanted:
+        return source, 0
+    documents = drawn(source, math.ceil(source.share * wanted), row)
+    lengths = np.array([source.lengths.length(number) for number in documents])
+    lost = used_tokens(lengths, source.minimum_tokens, row)
+    if lost > LARGEST_SHARE * used:
+        raise InvalidInput(
+            f"data.heldOutTokens: {wanted:,} takes {lost:,} of the {used:,} tokens of source "
+            f"{name} from the training, more than {LARGEST_SHARE:.0%}: give the source more "
+            "documents, or start a run of another name with a lower number"
+        )
+    return replace(source, held_out=frozenset(documents)), lost

@@ -1,12 +1,13 @@
 """Turns one file of a source into one shard: reads, tokenizes, writes, and recognizes it later."""
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from lccp.api.spec.data import DataSource
 from lccp.contract.errors import InvalidInput, LccpError
 from lccp_trainer.data.documents import read_documents
 from lccp_trainer.data.lines import Unreadable
-from lccp_trainer.data.shards import ShardRecord, ShardWriter, fault_of
+from lccp_trainer.data.shards import ShardRecord, Tokens, fault_of
 
 DOCUMENTS_AT_ONCE = 256
 """Documents that the tokenizer gets in one call, which it spreads over the cores."""
@@ -50,6 +51,50 @@ class BadDocuments:
 
 
 NONE_LEFT_OUT = BadDocuments()
+
+
+class ShardWriter:
+    """Writes one shard, as a context; `close` gives the files their final names."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder, self._name = folder, name
+        self._offsets = [0]
+        self._sha256 = hashlib.sha256()
+        self._part = folder / f".{name}.tokens.part"
+        self._file = self._part.open("wb")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self._part.unlink(missing_ok=True)
+
+    def add(self, documents: Iterable[Tokens]) -> None:
+        for tokens in documents:
+            data = np.ascontiguousarray(tokens, dtype="<u4").tobytes()
+            self._file.write(data)
+            self._sha256.update(data)
+            self._offsets.append(self._offsets[-1] + len(tokens))
+
+    def close(self, source: str, skipped: int = 0, end: int | None = None) -> ShardRecord:
+        """The record of the shard, whose files are now complete."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        offsets = np.array(self._offsets, dtype="<i8").tobytes()
+        self._sha256.update(offsets)
+        (self._folder / f"{self._name}.offsets").write_bytes(offsets)
+        self._part.replace(self._folder / f"{self._name}.tokens")
+        return ShardRecord(
+            name=self._name,
+            input=source,
+            documents=len(self._offsets) - 1,
+            tokens=self._offsets[-1],
+            skipped=skipped,
+            end=end,
+            sha256=self._sha256.hexdigest(),
+        )
 
 
 @dataclass(frozen=True)

@@ -7,23 +7,24 @@ end). The index is written last: without it the folder is not ready.
 
 import errno
 import hashlib
-import os
 import resource
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from pydantic import Field
 
 from lccp.api.objects.base import StoreObject
+from lccp.api.objects.inputs import Input
 from lccp.contract.base import Contract
 from lccp.contract.errors import InvalidInput
+from lccp.inputs.ranges import Open, Read, not_here, origin_of
 
 Tokens = NDArray[np.uint32]
 INDEX = "index.json"
@@ -71,50 +72,6 @@ class ShardIndex(StoreObject):
         return hashlib.sha256("".join(shard.sha256 for shard in self.shards).encode()).hexdigest()
 
 
-class ShardWriter:
-    """Writes one shard, as a context; `close` gives the files their final names."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self._folder, self._name = folder, name
-        self._offsets = [0]
-        self._sha256 = hashlib.sha256()
-        self._part = folder / f".{name}.tokens.part"
-        self._file = self._part.open("wb")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-        self._part.unlink(missing_ok=True)
-
-    def add(self, documents: Iterable[Tokens]) -> None:
-        for tokens in documents:
-            data = np.ascontiguousarray(tokens, dtype="<u4").tobytes()
-            self._file.write(data)
-            self._sha256.update(data)
-            self._offsets.append(self._offsets[-1] + len(tokens))
-
-    def close(self, source: str, skipped: int = 0, end: int | None = None) -> ShardRecord:
-        """The record of the shard, whose files are now complete."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        offsets = np.array(self._offsets, dtype="<i8").tobytes()
-        self._sha256.update(offsets)
-        (self._folder / f"{self._name}.offsets").write_bytes(offsets)
-        self._part.replace(self._folder / f"{self._name}.tokens")
-        return ShardRecord(
-            name=self._name,
-            input=source,
-            documents=len(self._offsets) - 1,
-            tokens=self._offsets[-1],
-            skipped=skipped,
-            end=end,
-            sha256=self._sha256.hexdigest(),
-        )
-
-
 def write_index(folder: Path, index: ShardIndex) -> None:
     """Make the folder ready, atomically."""
     part = folder / f".{INDEX}.part"
@@ -135,24 +92,49 @@ def read_index(folder: Path, where: str) -> ShardIndex:
 
 
 @dataclass(frozen=True)
+class RangedTokens:
+    """The tokens of a file in a bucket: a slice is one request for its range."""
+
+    name: str
+    count: int
+    read: Read
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, part: slice, /) -> Tokens:
+        start, stop, _ = part.indices(self.count)
+        if start >= stop:
+            return np.empty(0, "<u4")
+        return np.frombuffer(self.read(self.name, 4 * start, 4 * (stop - start)), "<u4")
+
+
+@dataclass(frozen=True)
 class _Shard:
-    tokens: NDArray[np.uint32]
+    tokens: Tokens | RangedTokens
     offsets: NDArray[np.int64]
 
 
 class TokenShards:
-    """The documents of a folder of shards, mapped into memory.
+    """The documents of a folder of shards, mapped into memory, or their tokens left in a bucket.
 
     Opening takes time proportional to the number of shards; reading a document, to its length.
     """
 
-    def __init__(self, folder: Path, index: ShardIndex, where: str) -> None:
+    def __init__(
+        self, folder: Path, index: ShardIndex, where: str, open_tokens: Open = not_here
+    ) -> None:
         """Raises InvalidInput if a file is missing or cut short, or there are too many."""
         self.index = index
+        self.origin = origin_of(folder)
+        """Where the tokens are, if not in the folder."""
+        read = open_tokens(self.origin) if self.origin is not None else None
         self._records = [record for record in index.shards if record.documents]
         _allow_open_files(len(ENDINGS) * len(self._records))
         try:
-            self._shards = [_opened(folder, record, where) for record in self._records]
+            self._shards = [
+                _opened(folder, record, where, self.origin, read) for record in self._records
+            ]
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
                 raise
@@ -206,11 +188,15 @@ class TokenShards:
         return self._shards[shard], number - (self._ends[shard - 1] if shard else 0)
 
 
-def fault_of(folder: Path, record: ShardRecord) -> str | None:
-    """The file of a shard that is missing or not whole, and its fault; None if both are."""
+def fault_of(folder: Path, record: ShardRecord, origin: Input | None = None) -> str | None:
+    """The file of a shard that is missing or not whole, and its fault; None if both are.
+
+    Args:
+        origin: where its tokens are, if not in the folder.
+    """
     expected = (4 * record.tokens, 8 * (record.documents + 1))
     for path, size in zip(_paths(folder, record), expected, strict=True):
-        found = path.stat().st_size if path.is_file() else None
+        found = _size(path, origin)
         if found != size:
             what = "is missing" if found is None else f"holds {found:,} bytes instead of {size:,}"
             return f"{path} {what}"
@@ -221,12 +207,23 @@ def _paths(folder: Path, record: ShardRecord) -> list[Path]:
     return [folder / f"{record.name}.{ending}" for ending in ENDINGS]
 
 
-def _opened(folder: Path, record: ShardRecord, where: str) -> _Shard:
-    if (fault := fault_of(folder, record)) is not None:
+def _size(path: Path, origin: Input | None) -> int | None:
+    if origin is None or path.suffix != ".tokens":
+        return path.stat().st_size if path.is_file() else None
+    file = origin.files.get(f"{origin.path}/{path.name}")
+    return file.size if file is not None else None
+
+
+def _opened(
+    folder: Path, record: ShardRecord, where: str, origin: Input | None, read: Read | None
+) -> _Shard:
+    if (fault := fault_of(folder, record, origin)) is not None:
         raise InvalidInput(f"{where}: {fault}: run `lccp data prepare` again")
-    paths = _paths(folder, record)
-    tokens = mapped(paths[0], "<u4") if record.tokens else np.empty(0, "<u4")
-    return _Shard(tokens, mapped(paths[1], "<i8"))
+    tokens, offsets = _paths(folder, record)
+    if read is not None:
+        return _Shard(RangedTokens(tokens.name, record.tokens, read), mapped(offsets, "<i8"))
+    own = mapped(tokens, "<u4") if record.tokens else np.empty(0, "<u4")
+    return _Shard(own, mapped(offsets, "<i8"))
 
 
 def _allow_open_files(more: int) -> None:

@@ -4,9 +4,10 @@ Every process plans all rows from the lengths of the documents, and reads the to
 """
 
 import logging
-import math
 from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -15,11 +16,15 @@ from numpy.typing import NDArray
 
 from lccp.api.spec.data import DataSpec
 from lccp.contract.errors import InvalidInput
-from lccp_trainer.data.held_out import LARGEST_SHARE, drawn, rows_of
+from lccp.inputs.ranges import Open, not_here
+from lccp_trainer.data.held_out import rows_of, without_held_out
 from lccp_trainer.data.packing import Cursor, PackedSource, Packing, Piece, Position, used_tokens
-from lccp_trainer.data.shards import TokenShards, read_index
+from lccp_trainer.data.shards import Tokens, TokenShards, read_index
 
 logger = logging.getLogger(__name__)
+
+REQUESTS = 16
+"""Requests to buckets that a process has under way at a time."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,8 @@ class DataStream:
     """Tokens that an epoch gives, by source."""
     isolated: bool = True
     """Whether positions restart with each document, which then sees no other, or with each row."""
+    requests: Executor | None = None
+    """Runs requests to buckets; None: no source is in one."""
     accept_changed: bool = False
     """Whether to continue with other documents than those that the run was trained on so far."""
     vocabulary: int = 2**32
@@ -131,7 +138,8 @@ class DataStream:
     ) -> tuple[Batch, Position]:
         """The `own` ones of the next `rows` rows at `position`, and the position after all."""
         planned, after = self.packing.rows(position, rows)
-        read = [self._read(row) for row in planned[own]]
+        texts = iter(self._tokens([piece for row in planned[own] for piece in row]))
+        read = [self._arrays(row, [*islice(texts, len(row))]) for row in planned[own]]
         tokens, positions, sources = (np.stack(parts) for parts in zip(*read, strict=True))
         totals = Totals.of_texts([length for row in planned for length in self._texts(row)])
         return Batch(tokens, positions, sources=sources, totals=totals), after
@@ -158,15 +166,25 @@ class DataStream:
         )
         return rows_of(pieces, row)
 
-    def _read(self, row: Sequence[Piece]) -> tuple[NDArray[np.int32], ...]:
-        pieces = [self.shards[p.source].read(p.document, p.start, p.end) for p in row]
-        for piece, part in zip(row, pieces, strict=True):
-            if part.max() >= self.vocabulary:
-                raise InvalidInput(
-                    f"source {self.names[piece.source]}: the tokens of "
-                    f"{self.shards[piece.source].place(piece.document)} are damaged: {part.max()} "
-                    f"is none of the model's {self.vocabulary:,}: tokenize it again"
-                )
+    def _tokens(self, pieces: Sequence[Piece]) -> list[Tokens]:
+        """The tokens of each piece; requests to buckets run side by side."""
+        return [*(self.requests.map if self.requests else map)(self._read, pieces)]
+
+    def _read(self, piece: Piece) -> Tokens:
+        shards = self.shards[piece.source]
+        tokens = shards.read(piece.document, piece.start, piece.end)
+        if tokens.max() >= self.vocabulary:
+            raise InvalidInput(
+                f"source {self.names[piece.source]}: the tokens of "
+                f"{shards.place(piece.document)} are damaged: {tokens.max()} is none of the "
+                f"model's {self.vocabulary:,}: tokenize it again"
+            )
+        return tokens
+
+    def _arrays(
+        self, row: Sequence[Piece], pieces: Sequence[Tokens]
+    ) -> tuple[NDArray[np.int32], ...]:
+        """Tokens, positions and sources of a row, [row length] each."""
         positions = [np.arange(length, dtype=np.int32) for length in self._texts(row)]
         sources = [np.full(len(piece), piece.source, dtype=np.int32) for piece in row]
         tokens = np.concatenate(pieces).astype(np.int32)
@@ -179,13 +197,17 @@ class DataStream:
 
 
 def open_stream(
-    data: DataSpec, folders: Sequence[Path | None], lengths: tuple[int, int]
+    data: DataSpec,
+    folders: Sequence[Path | None],
+    lengths: tuple[int, int],
+    open_tokens: Open = not_here,
 ) -> DataStream:
     """The stream of the sources that have a share of the tokens.
 
     Args:
         folders: folder of shards of each source; None for a source without a share.
         lengths: context length of the source model, and of the target, tokens.
+        open_tokens: opens tokens that stayed in a bucket.
 
     Raises:
         InvalidInput: a folder is incomplete, or no document of a source is long enough.
@@ -196,7 +218,7 @@ def open_stream(
         if folder is None:
             continue
         where = f"data.sources[{number}]"
-        opened = TokenShards(folder, read_index(folder, where), where)
+        opened = TokenShards(folder, read_index(folder, where), where, open_tokens)
         long = source.kind == "Long"
         minimum = source.minimum_length or (lengths[0] if long else 0)
         _check_longest(opened.longest(), minimum, f"{where} ({source.name})")
@@ -204,7 +226,7 @@ def open_stream(
         shards.append(opened)
         whole = PackedSource(opened, data.share(source), long, minimum, (data.seed, number))
         tokens = sum(used_tokens(part, minimum, row) for part in opened.lengths_by_shard())
-        kept, held_out = _held_out(whole, data.held_out_tokens, tokens, row, source.name)
+        kept, held_out = without_held_out(whole, data.held_out_tokens, tokens, row, source.name)
         packed.append(kept)
         used.append(tokens - held_out)
     return DataStream(
@@ -214,6 +236,7 @@ def open_stream(
         used=tuple(used),
         isolated=not data.cross_document_attention,
         accept_changed=data.accept_changed,
+        requests=ThreadPoolExecutor(REQUESTS, "ranges") if any(s.origin for s in shards) else None,
     )
 
 
@@ -225,21 +248,3 @@ def _check_longest(longest: int, minimum: int, where: str) -> None:
             f"{where}: no document has {max(2, minimum)} tokens or more, the longest has "
             f"{longest}: {lower}give longer documents"
         )
-
-
-def _held_out(
-    source: PackedSource, wanted: int, used: int, row: int, name: str
-) -> tuple[PackedSource, int]:
-    """The source without its part of `wanted` held-out tokens, and its loss of `used` tokens."""
-    if not wanted:
-        return source, 0
-    documents = drawn(source, math.ceil(source.share * wanted), row)
-    lengths = np.array([source.lengths.length(number) for number in documents])
-    lost = used_tokens(lengths, source.minimum_tokens, row)
-    if lost > LARGEST_SHARE * used:
-        raise InvalidInput(
-            f"data.heldOutTokens: {wanted:,} takes {lost:,} of the {used:,} tokens of source "
-            f"{name} from the training, more than {LARGEST_SHARE:.0%}: give the source more "
-            "documents, or start a run of another name with a lower number"
-        )
-    return replace(source, held_out=frozenset(documents)), lost

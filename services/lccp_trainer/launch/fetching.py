@@ -10,7 +10,7 @@ from lccp.api.invocation import Invocation
 from lccp.api.objects.training import Fetched, Heartbeat, Ledger
 from lccp.api.run import LCCPRunSpec
 from lccp.contract.errors import LccpError
-from lccp.inputs.fetch import fetched, pinned, remotes
+from lccp.inputs.fetch import fetched, pinned, read_in_place, remotes
 from lccp.store.keys import RunKeys, writer_name
 from lccp.store.port import Store
 from lccp_trainer.ends import Stopped
@@ -68,7 +68,7 @@ class Fetching:
             self._tell(Fetched(size=here, total=total), spec.trained.tokens)
 
         inputs = pinned(self._store, self._keys, given)
-        return fetched(spec, given, inputs, directory, progress)
+        return fetched(spec, given, inputs, directory, progress, read_in_place(spec))
 
     def _tell(self, so_far: Fetched, tokens_total: int) -> None:
         now = time.monotonic()

@@ -4,12 +4,14 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 
 from lccp.api.objects.losses import position_edges
 from lccp.api.run import LCCPRunSpec
+from lccp.inputs.ranges import reader
 from lccp.tokenizer import tokenizer_digest
 from lccp_trainer.data.sources import NodeGroup, token_folders
 from lccp_trainer.data.stream import DataStream, open_stream
@@ -117,8 +119,9 @@ def pretraining(worker: Worker, alive: Callable[[], None]) -> Task:
     digest = tokenizer_digest(directory)
     folders = token_folders(spec.mixture, worker.base, lambda: tokenizer, digest, node)
     lengths = source_context, spec.model.target_context_length
+    in_bucket = partial(reader, worker.invocation.store)
     stream = replace(
-        open_stream(spec.mixture, folders, lengths),
+        open_stream(spec.mixture, folders, lengths, in_bucket),
         vocabulary=config.get_text_config().vocab_size,
     )
     return Task(

@@ -17,9 +17,9 @@ from lccp.contract.errors import Conflict
 from lccp.store.directory import delete_prefix, upload_directory
 from lccp.store.keys import TrainingKeys, tokens_of
 from lccp.store.objects import write_if_absent
+from lccp.store.patience import PATIENCE_SECONDS, patiently
 from lccp.store.port import Store
 from lccp_trainer.schedule import kept
-from lccp_trainer.state.uploads import PATIENCE_SECONDS, patiently
 
 logger = logging.getLogger(__name__)
 

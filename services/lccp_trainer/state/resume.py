@@ -13,6 +13,7 @@ from lccp.api.objects.manifest import Manifest
 from lccp.contract.errors import Incompatible, InvalidInput, NotFound, StoreRefused
 from lccp.store.keys import TrainingKeys
 from lccp.store.objects import read
+from lccp.store.patience import patiently
 from lccp.store.port import Store
 from lccp_trainer.parallel import fragments
 from lccp_trainer.parallel.pieces import ParameterPiece, pieces
@@ -22,7 +23,6 @@ from lccp_trainer.state.files import Damaged, Part, StateFiles, file_name
 from lccp_trainer.state.progress import Point, StateProgress
 from lccp_trainer.state.publish import complete_tokens
 from lccp_trainer.state.saving import Saver
-from lccp_trainer.state.uploads import patiently
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from lccp.api.objects.inputs import Inputs
 from lccp.api.run import LCCPRun, LCCPRunSpec
 from lccp.contract.errors import Conflict, InvalidInput
 from lccp.contract.location import HubLocation
-from lccp.inputs.fetch import fetched, pinned, remotes
+from lccp.inputs.fetch import fetched, pinned, read_in_place, remotes
 from lccp.inputs.hub import Hub
 from lccp.inputs.remote import Remote
 from lccp.store.file import FileStore
@@ -55,6 +55,21 @@ def given(hub: HubServer) -> dict[str, Remote]:
         "data.sources[0].path": HubLocation("org/texts", is_dataset=True, path="train"),
     }
     return {field: Hub(location, field, hub.endpoint) for field, location in locations.items()}
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "stays"),
+    [
+        ("s3://bucket/tokens", "Tokens", True),
+        ("s3://bucket/texts", "JSONL", False),
+        ("hf://datasets/org/texts/train", "Tokens", False),
+        ("/data/tokens", "Tokens", False),
+    ],
+)
+def test_only_tokens_in_a_bucket_stay_where_they_are(path: str, form: str, stays: bool) -> None:
+    source = {"spec.data.sources[0].path": path, "spec.data.sources[0].format": form}
+    spec = LCCPRun.parse(changed(BASE, source), "run").spec
+    assert read_in_place(spec) == ({"data.sources[0].path"} if stays else set())
 
 
 def test_places_that_are_paths_are_left_alone() -> None:

@@ -61,6 +61,14 @@ def test_a_range_is_cut_where_the_object_ends(store: Store) -> None:
         store.get_range("b", 0, 1)
 
 
+def test_a_range_of_another_version_is_a_conflict(store: Store) -> None:
+    etag = store.put("a", b"0123456789")
+    assert store.get_range("a", 4, 2, etag) == b"45"
+    store.put("a", b"012345678-")
+    with pytest.raises(Conflict, match=r"a was changed by another writer"):
+        store.get_range("a", 4, 2, etag)
+
+
 @pytest.mark.parametrize("key", ["a b", "ä/ö", "a+b", "a%20b", "a=b&c?d#e", "~x/(y)"])
 def test_names_may_hold_what_file_names_hold(store: Store, key: str) -> None:
     store.put(key, b"1")

@@ -12,7 +12,8 @@ import pytest
 from token_shards import shards_of
 
 from lccp.contract.errors import InvalidInput
-from lccp_trainer.data.shards import READ_BYTES, ShardWriter, TokenShards, read_index
+from lccp_trainer.data.sharding import ShardWriter
+from lccp_trainer.data.shards import READ_BYTES, TokenShards, read_index
 
 FILES = [[[1, 2, 3], [4]], [], [[5, 6]]]
 DOCUMENTS = [[1, 2, 3], [4], [5, 6]]

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from word_tokenizer import END, Words
 
+from lccp.api.objects.inputs import Input, InputFile
 from lccp.api.spec.data import DataSpec
 from lccp.contract.errors import InvalidInput
+from lccp.inputs.ranges import Read, write_origin
 from lccp_trainer.data.prepare import prepare
 from lccp_trainer.data.sources import NodeGroup, token_folders
 from lccp_trainer.data.stream import DataStream, Totals, open_stream
@@ -50,6 +52,58 @@ def a_stream(folder: Path, seed: int = 0, **long: Any) -> DataStream:
 @pytest.fixture(scope="module")
 def stream(tmp_path_factory: pytest.TempPathFactory) -> DataStream:
     return a_stream(tmp_path_factory.mktemp("data"))
+
+
+class InBucket:
+    """The tokens of folders, moved elsewhere; counts the bytes that are read of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.read: list[int] = []
+
+    def moved(self, folder: Path) -> Path:
+        """The folder as it is once it was fetched in part."""
+        files = {}
+        for path in folder.glob("*.tokens"):
+            files[f"at/{path.name}"] = InputFile(size=path.stat().st_size)
+            (self.folder / folder.name).mkdir(parents=True, exist_ok=True)
+            path.rename(self.folder / folder.name / path.name)
+        write_origin(folder, Input(location=f"s3://x/{folder.name}", path="at", files=files))
+        return folder
+
+    def open(self, origin: Input) -> Read:
+        def read(name: str, start: int, length: int) -> bytes:
+            self.read.append(length)
+            data = (self.folder / Path(origin.location).name / name).read_bytes()
+            return data[start : start + length]
+
+        return read
+
+
+def test_of_tokens_in_a_bucket_a_rank_reads_the_ranges_of_its_rows(tmp_path: Path) -> None:
+    stream = a_stream(tmp_path)
+    expected, _ = stream.next_batch(stream.start(), 8, slice(2, 4))
+    bucket = InBucket(tmp_path / "bucket")
+    folders = [None, *(bucket.moved(tmp_path / "scratch" / f"source-{n}") for n in (1, 2))]
+
+    remote = open_stream(a_spec(tmp_path), folders, (10, ROW), bucket.open)
+    opened = list(bucket.read)
+    found, _ = remote.next_batch(remote.start(), 8, slice(2, 4))
+
+    assert opened == []
+    assert sum(bucket.read) == 4 * 2 * ROW
+    assert found.tokens.tolist() == expected.tokens.tolist()
+    assert found.positions.tolist() == expected.positions.tolist()
+    assert remote.digests == stream.digests
+
+
+def test_tokens_in_a_bucket_are_refused_if_cut_short(tmp_path: Path) -> None:
+    a_stream(tmp_path)
+    bucket = InBucket(tmp_path / "bucket")
+    (tmp_path / "scratch" / "source-1" / "shard-00000.tokens").write_bytes(b"1234")
+    folders = [None, *(bucket.moved(tmp_path / "scratch" / f"source-{n}") for n in (1, 2))]
+    with pytest.raises(InvalidInput, match=r"shard-00000\.tokens holds 4 bytes instead of"):
+        open_stream(a_spec(tmp_path), folders, (10, ROW), bucket.open)
 
 
 @pytest.mark.slow

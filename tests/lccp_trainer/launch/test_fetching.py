@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from hub_server import HubServer, hub_server
+from seaweedfs import SeaweedFS
 from trainer_world import BATCH_ROWS, ROW, World
 
 from lccp.api.causes import Cause
@@ -16,9 +17,11 @@ from lccp.api.invocation import Invocation
 from lccp.api.objects.inputs import Inputs
 from lccp.api.objects.training import Heartbeat
 from lccp.api.run import LCCPRun
+from lccp.store.directory import upload_directory
 from lccp.store.objects import read
 from lccp_trainer.ends import Stopped, end_of
 from lccp_trainer.launch.fetching import Fetching
+from lccp_trainer.launch.tokens import prepare_sources
 
 SOURCES = [
     {"name": "long", "kind": "Long", "path": "hf://datasets/org/texts/long.jsonl"},
@@ -74,6 +77,37 @@ def test_a_model_that_the_hub_has_not_ends_the_attempt_as_wrong_input(
 
     assert attempt.wait() == ExitCode.CONFIGURATION, attempt.log
     assert "model.source: hf://org/none: the hub shows no such repository" in attempt.end.message
+
+
+@pytest.mark.s3
+@pytest.mark.long
+def test_a_run_trains_on_tokens_that_stay_in_their_bucket(
+    new_world: Callable[[], World], seaweedfs: SeaweedFS, tmp_path: Path
+) -> None:
+    steps = {"training": {"tokens": 4 * BATCH_ROWS * ROW}, "topology": {"nodes": 1}}
+    local, remote = new_world(), new_world()
+    remote.bucket = seaweedfs.config("in-place", seaweedfs.credentials(tmp_path / "keys"))
+    spec = LCCPRun.parse(local.document(**steps), "run").spec
+    documents = []
+    for world in (local, remote):
+        sources = []
+        for prepared in prepare_sources(spec, world.root, world.root / "tokens"):
+            source = prepared.source.model_dump(include={"name", "kind"})
+            path = str(prepared.folder)
+            if world is remote:
+                upload_directory(remote.store, prepared.folder, f"tokens/{prepared.source.name}")
+                path = f"{remote.store.url}/tokens/{prepared.source.name}"
+            sources.append(source | {"path": path, "format": "Tokens"})
+        documents.append(world.document(data={"sources": sources}, **steps))
+
+    mapped = local.start(documents[0])
+    assert mapped.wait() == ExitCode.OK, mapped.log
+    ranged = remote.start(documents[1], LCCP_CACHE=str(tmp_path / "cache"))
+    assert ranged.wait() == ExitCode.OK, ranged.log
+
+    assert [line.loss for line in ranged.history] == [line.loss for line in mapped.history]
+    assert list((tmp_path / "cache").rglob("*.offsets"))
+    assert not list((tmp_path / "cache").rglob("*.tokens"))
 
 
 def fetching(world: World, hub: HubServer, *, is_terminated: bool = False) -> Fetching:

@@ -211,7 +211,7 @@ class MemoryStore:
         modified = START + timedelta(seconds=int(entry.etag))
         return ObjectInfo(key, len(entry.data), entry.etag, modified)
 
-    def get_range(self, key: str, start: int, length: int) -> bytes:
+    def get_range(self, key: str, start: int, length: int, etag: str | None = None) -> bytes:
         return self.get(key)[start : start + length]
 
     def get_file(self, key: str, path: Path) -> None:

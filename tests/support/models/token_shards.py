@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lccp_trainer.data.shards import ShardIndex, ShardWriter, TokenShards, write_index
+from lccp_trainer.data.sharding import ShardWriter
+from lccp_trainer.data.shards import ShardIndex, TokenShards, write_index
 
 
 def shards_of(folder: Path, *files: Sequence[Sequence[int]]) -> TokenShards:

@@ -44,10 +44,12 @@ class World:
 
     root: Path
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    bucket: StoreConfig | None = None
+    """Of the store, if it is not in the folder."""
 
     @property
     def store_config(self) -> StoreConfig:
-        return StoreConfig(url=f"file://{self.root}/store")
+        return self.bucket or StoreConfig(url=f"file://{self.root}/store")
 
     @property
     def store(self) -> Store:
