@@ -9,11 +9,16 @@ these two are checked against the model's own:
   to be refused, nor hide a wrong one;
 - masks: at the longest length to be measured, before the first layer runs.
 
+Some models compress their past, or choose from it, only beyond a length that their configuration
+names. So layers also run once on that many tokens and a few more: whatever then attends to anything
+but the tokens of the input is refused.
+
 Passages can share their beginnings if, in addition, every token is computed only from its own
 hidden state and the output of attention. That is tested too: pieces of two short passages, packed,
 must give the same readings as the passages alone.
 """
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -34,6 +39,13 @@ from lccp_evaluator.model.capture import Call
 from lccp_evaluator.model.finite import check_finite
 
 CHECKED_TOKENS = 64
+FURTHER_TOKENS = 48
+"""Tokens beyond a length from which a model computes otherwise, so that it shows."""
+NAMED_TOKENS_MAX = 4_096
+"""Longer ones that a configuration names are not tried: the check is to cost less than a prompt."""
+NAMED = re.compile(r"compress|chunk|stride|block_size|index_topk")
+"""Names in configurations of lengths from which a model computes otherwise. Windows are not among
+them: they come with the masks."""
 ATTENTION_TOLERANCE = 1e-3
 """Relative to the norm of a layer's attention output, in float32."""
 
@@ -72,6 +84,18 @@ class AttentionCheck:
         self.modules.append(call.module)
         self.heads.append(query.shape[1])
         return ours.to(call.query.dtype).contiguous()  # some models view it in another shape
+
+
+class WholeInputCheck:
+    """An observer that checks that attention is over the tokens of the input (see `capture`)."""
+
+    def mask(self, mask: CausalMask, asked: dict[str, Any]) -> None:
+        """Nothing to do: masks are checked at the longest length."""
+
+    def attend(self, call: Call) -> Tensor:
+        """Our output."""
+        output = attend(call.query[0], [(call.key[0], call.value[0])], call.form)
+        return output.transpose(0, 1)[None].contiguous()
 
 
 class MaskCheck:
@@ -137,7 +161,31 @@ def check_attention(
     layer = _layer_of(model, check.modules[0])
     with _stopping_at(layer), suppress(_MasksBuilt):
         _forward(model, np.full(longest, start[0]), MaskCheck())
+    telling = np.asarray(ids[: telling_tokens(model)], dtype=np.int64)
+    if len(telling) > CHECKED_TOKENS:
+        _forward(model, telling, WholeInputCheck())
     return check
+
+
+def telling_tokens(model: PreTrainedModel) -> int:
+    """Tokens from which on it shows how `model` computes long inputs, by its configuration."""
+    config = model.config.get_text_config(decoder=True).to_dict()
+    named = (
+        number
+        for name, value in config.items()
+        if NAMED.search(name)
+        for number in _integers(value)
+    )
+    return FURTHER_TOKENS + max((one for one in named if one <= NAMED_TOKENS_MAX), default=0)
+
+
+def _integers(value: object) -> Iterator[int]:
+    """The integers in a value of a configuration."""
+    if isinstance(value, dict | list | tuple):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _integers(one)
+    elif isinstance(value, int):
+        yield value
 
 
 def _forward(model: PreTrainedModel, ids: NDArray[np.integer], observer: capture.Observer) -> None:

@@ -12,12 +12,15 @@ from lccp.contract.errors import InvalidInput
 from lccp_evaluator.model import capture, finite, rope
 from lccp_evaluator.model.execution import Way
 from lccp_evaluator.model.finite import NotFiniteModel
-from lccp_evaluator.model.support import check_attention
+from lccp_evaluator.model.support import check_attention, telling_tokens
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.passage import Passage
 
-TRIAL_TOKENS = 48
+TRIAL_TOKENS_MIN = 4
+"""So that there is a token to judge before and after the middle."""
 TRIAL_STEP_TOKENS = 20
+TRIAL_STEPS = 8
+"""Where the trial is longer than usual, in about as many steps."""
 TOLERANCE_NATS = {torch.float32: 1e-3}
 ROUGH_TOLERANCE_NATS = 0.25
 """Of the median token, in half precision, where mere rounding changes single tokens."""
@@ -84,16 +87,16 @@ def _check(model: PreTrainedModel, ids: NDArray[np.integer], longest: int) -> No
         check_attention(model, ids, longest)
     except NotFiniteModel:
         passage = Passage(np.asarray(ids), (1, len(ids)))
-        engine = Engine(model, "Whole", TRIAL_TOKENS, watches=False)
+        engine = Engine(model, "Whole", len(ids), watches=False)
         raise finite.named(model, lambda: engine.read([passage])) from None
 
 
 def _check_causal(model: PreTrainedModel, ids: NDArray[np.integer], way: Way) -> None:
     """Raise InvalidInput if likelihoods change with the tokens that follow."""
-    start = np.asarray(ids[:TRIAL_TOKENS])
+    start = _trial(model, ids)
     half, tokens = len(start) // 2, model.config.get_text_config(decoder=True).vocab_size
     other = np.concatenate((start[:half], (start[half:] + 1) % tokens))
-    engine = Engine(model, way, TRIAL_TOKENS, watches=False)
+    engine = Engine(model, way, len(start), watches=False)
     one, two = engine.read([Passage(ids, (1, half)) for ids in (start, other)])
     if _differ(model, one.nll, two.nll) > _tolerance(model):
         raise InvalidInput(
@@ -104,18 +107,24 @@ def _check_causal(model: PreTrainedModel, ids: NDArray[np.integer], way: Way) ->
 
 def _difference(model: PreTrainedModel, ids: NDArray[np.integer]) -> float:
     """How much the NLL of two passages changes when they share their beginning (nats)."""
-    start = np.asarray(ids[:TRIAL_TOKENS])
-    half = len(start) // 2
+    start = _trial(model, ids)
+    half, step_tokens = len(start) // 2, max(TRIAL_STEP_TOKENS, len(start) // TRIAL_STEPS)
     turned = np.concatenate((start[:half], start[half:][::-1]))
     passages = [Passage(one, (1, len(one))) for one in (start, turned)]
     shared, apart = (
         np.concatenate([reading.nll for reading in engine.read(passages)])
         for engine in (
-            Engine(model, "Forked", TRIAL_STEP_TOKENS, watches=False),
-            Engine(model, "Whole", TRIAL_TOKENS, watches=False),
+            Engine(model, "Forked", step_tokens, watches=False),
+            Engine(model, "Whole", len(start), watches=False),
         )
     )
     return _differ(model, shared, apart)
+
+
+def _trial(model: PreTrainedModel, ids: NDArray[np.integer]) -> NDArray[np.integer]:
+    """The start of `ids` that shows how `model` computes; ids are repeated if there are too few."""
+    tokens = min(len(ids), telling_tokens(model))
+    return np.resize(ids, max(tokens, TRIAL_TOKENS_MIN))
 
 
 def _differ(model: PreTrainedModel, one: NDArray[np.float32], two: NDArray[np.float32]) -> float:

@@ -13,7 +13,12 @@ from torch import Tensor, nn
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.model.attention import CausalMask
 from lccp_evaluator.model.finite import NotFiniteModel
-from lccp_evaluator.model.support import check_attention, check_mask, own_attention
+from lccp_evaluator.model.support import (
+    check_attention,
+    check_mask,
+    own_attention,
+    telling_tokens,
+)
 
 IDS = np.arange(3, 90)
 
@@ -95,3 +100,20 @@ def test_causal_masks_and_windows_are_known() -> None:
 def test_every_other_mask_is_refused(mask: CausalMask, given: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput, match="neither causal nor a sliding window"):
         check_mask(mask, given)
+
+
+@pytest.mark.parametrize(
+    ("settings", "tokens"),
+    [
+        ({}, 48),
+        ({"sliding_window": 1_024}, 48),
+        ({"attention_chunk_size": 100}, 148),
+        ({"compress_rates": {"some": 4, "other": 128}}, 176),
+        ({"index_topk": 2_048, "sparse_config": {"block_size": 64}}, 2_096),
+        ({"chunk_size": 65_536}, 48),
+    ],
+)
+def test_what_a_configuration_names_decides_how_many_tokens_are_tried(
+    settings: dict[str, Any], tokens: int
+) -> None:
+    assert telling_tokens(a_model("llama", **settings)) == tokens

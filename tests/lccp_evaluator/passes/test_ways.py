@@ -120,6 +120,37 @@ def test_without_heads_any_causal_model_is_evaluated_by_its_own_attention(
     np.testing.assert_allclose(reading.nll, expected, atol=1e-5)
 
 
+COMPRESSED = {
+    "num_key_value_heads": 1,
+    "q_lora_rank": 8,
+    "o_groups": 2,
+    "o_lora_rank": 8,
+    "n_routed_experts": 4,
+    "partial_rotary_factor": 0.5,
+    "sliding_window": 24,
+    "layer_types": ["heavily_compressed_attention"] * 3,
+    "mlp_layer_types": ["moe"] * 3,
+}
+
+
+def test_a_past_that_is_compressed_only_beyond_the_first_tokens_is_seen():
+    model, passage = a_model("deepseek_v4", **COMPRESSED), a_passage(LONGEST, 5, seed=0)
+
+    with pytest.raises(InvalidInput, match=r"'deepseek_v4' cannot .* its whole input at once;"):
+        choose(model, passage.ids, LONGEST, watches=True)
+    choice = choose(model, passage.ids, LONGEST, watches=False)
+
+    assert choice.way == "Native"
+
+
+@pytest.mark.parametrize("tokens", [1, 2, 3])
+@pytest.mark.parametrize("model_type", ["llama", "bloom"])
+def test_prompts_of_a_few_tokens_are_enough_to_choose(model_type, tokens):
+    choice = choose(a_model(model_type), IDS[:tokens], tokens, watches=False)
+
+    assert choice.way == {"llama": "Forked", "bloom": "Native"}[model_type]
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
 @pytest.mark.parametrize("model_type", ["bert", "cpmant"])
 def test_a_model_whose_tokens_see_later_ones_is_refused(model_type, dtype):
