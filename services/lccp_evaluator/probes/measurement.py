@@ -104,6 +104,11 @@ class TorchHalf:
     masks: Callable[[Records, Any], Mapping[str, Heads]] = _unmasked
     """Maps records and settings to that many sets of heads, each masked once (`Records.masked`)."""
 
+    @property
+    def generates(self) -> bool:
+        """Whether the model answers samples itself."""
+        return self.answers is not _silent
+
 
 def measured(
     signal: Signal,

@@ -14,12 +14,12 @@ from lccp.store.directory import in_parallel
 from lccp.store.keys import check_key
 from lccp.store.port import ObjectInfo, Store
 from lccp_evaluator.series.conversion import Stamps
-from lccp_evaluator.series.files import HEADER_BYTES_MAX, HEADER_SIZE_BYTES, WEIGHTS_INDEX
+from lccp_evaluator.series.files import HEADER_BYTES_MAX, HEADER_SIZE_BYTES, INDEX_SUFFIX
 from lccp_evaluator.series.formats import Format
 from lccp_evaluator.series.tokens import TRAINER_STATE
 
-READ = frozenset({CONFIG, WEIGHTS_INDEX, TRAINER_STATE})
-"""Files whose content shows whether a checkpoint is complete, and its tokens."""
+READ = frozenset({CONFIG, TRAINER_STATE})
+"""Files whose content shows whether a checkpoint is complete, and its tokens; so do indexes."""
 WORKERS = 4
 
 
@@ -27,9 +27,9 @@ class Mirror:
     """The objects of `store` as files of two folders in `folder`, which is created.
 
     `listed` has a file for each object, of its size but without its content, except for the files
-    in READ, the `index`, and the headers of weights. `fetched` has whole checkpoints. A file's
-    modification time is its object's, with digits of the ETag as nanoseconds, so changed contents
-    have changed stamps.
+    in READ, indexes, the `index` of tokens, and the headers of weights. `fetched` has whole
+    checkpoints. A file's modification time is its object's, with digits of the ETag as nanoseconds,
+    so changed contents have changed stamps.
 
     `tick` is called every second of a fetch; an exception from it ends the fetch.
     """
@@ -79,7 +79,7 @@ class Mirror:
 
     def _head(self, info: ObjectInfo) -> bytes:
         name = PurePosixPath(info.key).name
-        if name in self._read:
+        if name in self._read or name.endswith(INDEX_SUFFIX):
             return self._store.get(info.key)
         if not name.endswith(".safetensors") or info.size == 0:
             return b""

@@ -14,8 +14,15 @@ from lccp.model_config import CONFIG
 from lccp.store.directory import file_record, in_parallel
 
 WEIGHTS, WEIGHTS_INDEX = "model.safetensors", "model.safetensors.index.json"
+NAMED_WEIGHTS = "transformers_weights"
+"""The field of config.json that names the weights' file, or its index, in place of these."""
+INDEX_SUFFIX = ".safetensors.index.json"
+LOADED_SUFFIXES = (".safetensors", INDEX_SUFFIX)
+GENERATION = "generation_config.json"
+"""What ends a text that the model generates; likelihoods do not depend on it."""
 BESIDE_WEIGHTS = (
     CONFIG,
+    GENERATION,
     WEIGHTS_INDEX,
     "tokenizer*",
     "special_tokens_map.json",
@@ -43,25 +50,48 @@ def model_files(directory: Path) -> dict[str, Path]:
         wanted = "give a directory of a model"
         raise InvalidInput(f"{directory}: {lacks(directory, CONFIG, wanted)}")
     weights = [directory / name for name in weight_names(directory)]
+    beside = [path for pattern in BESIDE_WEIGHTS for path in directory.glob(pattern)]
+    named = _named_weights(directory)
+    beside += [directory / named] if named else []
     for path in weights:
         if not path.is_file():
             told = f"contains no {path.name}: it is not complete"
             if path.name == WEIGHTS:  # an index would show that the others are to come
                 told = lacks(directory, WEIGHTS, "it is not complete")
             raise InvalidInput(f"{directory}: {told}")
-    beside = [path for pattern in BESIDE_WEIGHTS for path in directory.glob(pattern)]
-    return {path.name: path for path in sorted((*weights, *beside)) if path.is_file()}
+    found = (path for path in sorted((*weights, *beside)) if path.is_file())
+    return {path.relative_to(directory).as_posix(): path for path in found}
 
 
 def weight_names(directory: Path) -> list[str]:
-    """Names of the weights' files that transformers loads: one for all, or those of an index."""
-    path = directory / WEIGHTS_INDEX
-    if (directory / WEIGHTS).is_file() or not path.is_file():
+    """Names of the weights' files that transformers loads: one for all, or those of an index.
+
+    Raises InvalidInput if config.json or the index is damaged, or names what is not loaded.
+    """
+    named = _named_weights(directory)
+    path = directory / (named or WEIGHTS_INDEX)
+    if named and not named.endswith(INDEX_SUFFIX):
+        return [named]
+    if not named and ((directory / WEIGHTS).is_file() or not path.is_file()):
         return [WEIGHTS]
     names = read_object(path).get("weight_map")
     if not isinstance(names, dict) or not names:
         raise InvalidInput(f"{path}: names no weights (weight_map)")
     return sorted({Path(str(name)).name for name in names.values()})
+
+
+def _named_weights(directory: Path) -> str | None:
+    """The file of weights, or of their index, that config.json names; None: it names none."""
+    named = read_object(directory / CONFIG).get(NAMED_WEIGHTS)
+    if named is None:
+        return None
+    parts = Path(str(named)).parts
+    if ".." in parts or parts[:1] == ("/",) or not str(named).endswith(LOADED_SUFFIXES):
+        raise InvalidInput(
+            f"{directory / CONFIG}: {NAMED_WEIGHTS} is {named!r}, but must be a safetensors file, "
+            "or the index of several, in this directory"
+        )
+    return str(named)
 
 
 def read_object(path: Path) -> dict[str, Any]:
@@ -87,23 +117,25 @@ def stamps(directory: Path) -> dict[str, FileStamp]:
     return found
 
 
-def digest(directory: Path, tick: Callable[[], None] = lambda: None) -> str:
+def digest(directory: Path, tick: Callable[[], None] = lambda: None, generates: bool = True) -> str:
     """SHA-256 over names and contents of the model's files.
 
-    `tick` is called every second; an exception from it ends the reading after the files in hand.
-    Raises InvalidInput.
+    Unless the model `generates`, what only matters for that is left out. `tick` is called every
+    second; an exception from it ends the reading after the files in hand. Raises InvalidInput.
     """
     files = model_files(directory)
+    if not generates:
+        files.pop(GENERATION, None)
     read = in_parallel(lambda name: (name, file_record(files[name])), files, READERS, tick)
     lines = (f"{name} {record.sha256}\n" for name, record in sorted(read))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 class ModelDigests:
-    """Digests of models, each computed again only when its files changed; `tick` as of `digest`."""
+    """Digests of models, each computed again only when its files changed; see `digest`."""
 
-    def __init__(self, tick: Callable[[], None] = lambda: None) -> None:
-        self._tick = tick
+    def __init__(self, tick: Callable[[], None] = lambda: None, generates: bool = True) -> None:
+        self._tick, self._generates = tick, generates
         self._known: dict[Path, tuple[dict[str, FileStamp], str]] = {}
 
     def of(self, directory: Path) -> str:
@@ -111,7 +143,7 @@ class ModelDigests:
         files = stamps(directory)
         known, found = self._known.get(directory, (None, ""))
         if known != files:
-            found = digest(directory, self._tick)
+            found = digest(directory, self._tick, self._generates)
             self.note(directory, files, found)
         return found
 

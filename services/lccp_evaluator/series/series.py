@@ -53,7 +53,7 @@ class EvaluationSeries:
             raise InvalidInput(f"{out}: can't be created as a folder: {error.strerror}") from None
         self.out, self.settings = out, settings
         self._store, self._keys = FileStore(out), SeriesKeys()
-        self._digests = ModelDigests()
+        self._digests = ModelDigests(generates=settings.generates)
         self._samples_checked = False
 
     def reports(self) -> list[EvaluationReport]:

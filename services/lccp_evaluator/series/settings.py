@@ -10,6 +10,7 @@ from lccp.api.objects.report import EvaluationSource, FileStamp
 from lccp.api.spec.probes import ProbesSpec
 from lccp.contract.errors import Incompatible, InvalidInput
 from lccp_evaluator.model.execution import AS_SUITS, Execution
+from lccp_evaluator.probes import HALVES
 
 PROBES_FIELD = "evaluation.probes."
 OPTIONS = {
@@ -56,6 +57,11 @@ class SeriesSettings:
     """Directory of the tokenizer, if checkpoints hold none."""
     trust_remote_code: bool = False
     execution: Execution = AS_SUITS
+
+    @property
+    def generates(self) -> bool:
+        """Whether a model is to answer in its own words."""
+        return any(HALVES[name].generates for name in self.probes.asked())
 
     def source(self, directory: Path, files: dict[str, FileStamp]) -> EvaluationSource:
         """The record of what a report of the model in `directory`, with `files`, is of."""

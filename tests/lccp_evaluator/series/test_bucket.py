@@ -106,6 +106,27 @@ def test_the_copy_is_the_model_and_no_optimizer_is_fetched(world: World) -> None
     assert not list(world.mirror.fetched.rglob("*.*"))
 
 
+def test_weights_that_the_configuration_names_are_copied_with_their_index(
+    world: World, bucket: Store
+) -> None:
+    path = world.root / "checkpoint-2"
+    a_foreign_checkpoint(path, state=2)
+    (path / "model.safetensors").rename(path / "part.safetensors")
+    (path / "own.safetensors.index.json").write_text('{"weight_map": {"a": "part.safetensors"}}')
+    (path / "config.json").write_text('{"transformers_weights": "own.safetensors.index.json"}')
+    (path / "generation_config.json").write_text('{"eos_token_id": 5}')
+    upload_directory(bucket, path, path.name)
+    world.work()
+
+    manifest = read_manifest(world.store, KEYS, 20)
+    assert set(manifest.files) == {
+        "config.json",
+        "generation_config.json",
+        "own.safetensors.index.json",
+        "part.safetensors",
+    }
+
+
 def test_a_late_checkpoint_is_copied_and_a_deleted_one_keeps_its_copy(world: World) -> None:
     world.write(5)
     world.work()

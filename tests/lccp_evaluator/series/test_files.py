@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tiny_checkpoints import a_checkpoint
 from transformers import AutoModelForCausalLM
 
@@ -70,6 +70,55 @@ def test_the_weights_are_those_that_transformers_loads(tmp_path: Path) -> None:
     for shard in directory.glob("model-*.safetensors"):
         shard.unlink()
     check_whole(directory)
+
+
+@pytest.mark.parametrize("is_split", [False, True], ids=["one file", "an index"])
+def test_weights_that_the_configuration_names_make_the_digest(
+    tmp_path: Path, is_split: bool
+) -> None:
+    directory = a_checkpoint(tmp_path / "model", model_type="llama")
+    own = directory / "model.safetensors"
+    named = own.rename(directory / "own.safetensors")
+    if is_split:
+        names = list(load_file(named))
+        named = directory / "own.safetensors.index.json"
+        named.write_text(
+            json.dumps({"metadata": {}, "weight_map": dict.fromkeys(names, "own.safetensors")})
+        )
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(
+        json.dumps(config | {"transformers_weights": named.name})
+    )
+    save_file({"unused": torch.ones(1)}, own, {"format": "pt"})
+
+    before = digest(directory)
+    load_model(directory, ExecutionPlan.here())
+    assert weight_names(directory) == ["own.safetensors"]
+    assert {"own.safetensors", named.name} <= set(model_files(directory))
+    assert own.name not in model_files(directory)
+    own.unlink()
+    assert digest(directory) == before
+    save_file(load_file(directory / "own.safetensors"), directory / "own.safetensors", {"v": "2"})
+    assert digest(directory) != before
+
+
+@pytest.mark.parametrize("named", ["../x.safetensors", "/x.safetensors", "own.bin", 3])
+def test_other_weights_that_the_configuration_names_are_refused(model: Path, named: object) -> None:
+    (model / "config.json").write_text(json.dumps({"transformers_weights": named}))
+
+    with pytest.raises(InvalidInput, match=r"config\.json: transformers_weights is .* but must be"):
+        digest(model)
+
+
+def test_what_ends_a_text_counts_where_texts_are_generated(model: Path) -> None:
+    generating, judging = digest(model), digest(model, generates=False)
+    assert generating == judging
+    (model / "generation_config.json").write_text('{"eos_token_id": 5}')
+
+    assert digest(model, generates=False) == judging
+    assert digest(model) != generating
+    assert ModelDigests(generates=False).of(model) == judging
+    assert ModelDigests().of(model) == digest(model)
 
 
 def test_a_rewritten_file_has_another_stamp(model: Path) -> None:

@@ -141,7 +141,7 @@ def test_a_digest_is_computed_once_as_long_as_the_files_stay(
 ) -> None:
     computed = []
     monkeypatch.setattr(
-        "lccp_evaluator.series.files.digest", lambda path, tick: computed.append(path) or "another"
+        "lccp_evaluator.series.files.digest", lambda path, *_: computed.append(path) or "another"
     )
     a_checkpoint(first.path, seed=1)
     series = a_series(out)
