@@ -32,6 +32,7 @@ class JudgedSignal:
     """[K], oriented."""
     course: Course
     policy: Policy
+    is_look: bool
 
     @classmethod
     def of(cls, series: Series, policy: Policy) -> "JudgedSignal | None":
@@ -44,7 +45,8 @@ class JudgedSignal:
         clusters = {kind: means.T for kind, means in fitted.clusters.items()}
         measure = measure_of(policy, series.signal.name)
         course = Course.of(grid_of(fitted.tokens, policy), fitted.values, clusters, measure)
-        return cls(series.signal, fitted.tokens, fitted.values, course, policy)
+        look = series.is_look
+        return cls(series.signal, fitted.tokens, fitted.values, course, policy, look)
 
     @property
     def is_primary(self) -> bool:
@@ -52,9 +54,12 @@ class JudgedSignal:
 
     @cached_property
     def saturated(self) -> Flags:
-        """[K]: a saturation was declared, and is not refuted; only for primary signals."""
+        """[K]: a saturation was declared, and is not refuted.
+
+        Only for primary signals, and never by a first look.
+        """
         late = self.tokens >= self.policy.min_tokens
-        may_be = self.is_primary and may_saturate(self.policy)
+        may_be = self.is_primary and not self.is_look and may_saturate(self.policy)
         return self.course.saturated(late & may_be)
 
     @cached_property

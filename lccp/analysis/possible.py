@@ -46,6 +46,7 @@ def obstacle(run: LCCPRun) -> str:
     due = run.spec.checkpoints.due(budget)
     causes = (
         _unmeasured(run, policy),
+        _only_looks(run, policy),
         _schedule(run),
         _too_short(policy),
         _too_early(policy, budget),
@@ -69,6 +70,23 @@ def _unmeasured(run: LCCPRun, policy: Policy) -> str:
     name, probe = next(iter(off.items()))
     why = f"its probe {probe} is off" if probe else "no probe measures it, nor does a suite"
     return f"{name} is never measured, since {why}: name other signals in saturation.signals"
+
+
+def _only_looks(run: LCCPRun, policy: Policy) -> str:
+    asked = run.spec.evaluation.probes.asked()
+    documents = {name: settings.document() for name, settings in asked.items()}
+    looks = {
+        name: probe
+        for name in policy.signals
+        if (probe := probe_of(name)) in asked and PROBES.is_look(probe, documents)
+    }
+    if len(policy.signals) - len(looks) >= policy.needed:
+        return ""
+    name, probe = next(iter(looks.items()))
+    return (
+        f"{name} is measured by the probe {probe} with a preset for a first look, which decides "
+        "nothing, so the run is never judged saturated: only a run with another preset can be"
+    )
 
 
 def probe_of(signal: str) -> str | None:

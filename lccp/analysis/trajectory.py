@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lccp.api.objects.report import EvaluationReport, ProbeReport, SignalValue
 from lccp.api.objects.verdict import Exclusion
 from lccp.contract.signals import Better, Scale, Signal
+from lccp.probes.registry import PROBES
 
 Array = NDArray[np.float64]
 Tokens = NDArray[np.int64]
@@ -29,11 +30,14 @@ class Series:
     """[checkpoints]"""
     clusters: Mapping[str, Array]
     """By kind of cluster: [checkpoints, clusters]."""
+    is_look: bool = False
+    """It was measured for a first look, which decides nothing."""
 
     def at(self, checkpoints: NDArray[np.intp]) -> Self:
         """The series at only these `checkpoints`."""
         parts = {kind: means[checkpoints] for kind, means in self.clusters.items()}
-        return type(self)(self.signal, self.tokens[checkpoints], self.values[checkpoints], parts)
+        tokens, values = self.tokens[checkpoints], self.values[checkpoints]
+        return replace(self, tokens=tokens, values=values, clusters=parts)
 
     def fitted(self, warmup_tokens: int) -> NDArray[np.intp]:
         """Checkpoints that are fitted: trained, and beyond the warm-up."""
@@ -164,6 +168,8 @@ def _differs(report: EvaluationReport, reference: EvaluationReport, how: str) ->
 
 def _series(reports: Sequence[EvaluationReport], probe: str) -> Iterator[Series]:
     """The series of each signal, over the checkpoints at which it was measured."""
+    made = {name: part.settings for name, part in reports[0].probes.items()}
+    is_look = PROBES.is_look(probe, made)
     found: dict[str, list[tuple[int, SignalValue]]] = {}
     for report in reports:
         for signal in report.probes[probe].signals:
@@ -174,7 +180,8 @@ def _series(reports: Sequence[EvaluationReport], probe: str) -> Iterator[Series]
         first = measured[0]
         declaration = Signal(**{field: getattr(first, field) for field in Signal.model_fields})
         values = oriented(declaration, np.array([one.value for one in measured]))
-        yield Series(declaration, tokens, values, _clusters(declaration, measured))
+        clusters = _clusters(declaration, measured)
+        yield Series(declaration, tokens, values, clusters, is_look)
 
 
 def _clusters(signal: Signal, measured: Sequence[SignalValue]) -> dict[str, Array]:

@@ -41,7 +41,8 @@ def judge_trajectory(trajectory: Trajectory, policy: Policy) -> Verdict:
     checkpoints = run.checkpoints()
     signals = tuple(series.signal for series in trajectory.series.values())
     declared = {signal.name: signal for signal in signals}
-    findings = Findings(checkpoints, declared, policy, run.stands_still())
+    looks = frozenset(name for name, series in trajectory.series.items() if series.is_look)
+    findings = Findings(checkpoints, declared, policy, run.stands_still(), looks)
     newest = checkpoints[-1] if checkpoints else None
     return Verdict(
         state=newest.state if newest else VerdictState.UNDETERMINED,

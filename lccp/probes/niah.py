@@ -238,6 +238,7 @@ PROBE = Probe(
     version=1,
     settings=NiahSettings,
     default=NiahSettings(),
+    look={"preset": "Quick"},
     resolved=resolved,
     signals=signals,
     clusters=clusters,

@@ -1,7 +1,7 @@
 """The shape of a probe's torch-free half, and of the charts that it declares over its details."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from lccp.contract.base import Contract
@@ -166,6 +166,10 @@ class Need:
         """Whether it is read with these settings."""
         return not self.source or settings.source == self.source
 
+    def is_meant(self, settings: Mapping[str, Any]) -> bool:
+        """The same of settings as a document."""
+        return self.source in ("", settings.get("source"))
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -184,6 +188,9 @@ class Probe:
     """Settings where the manifest gives none; None: it is off unless the manifest requests it."""
     example: Contract | None = None
     """Settings for references, where it is off by default and cannot run without settings."""
+    look: Mapping[str, Any] = field(default_factory=dict)
+    """Settings with which its signals are a first look, which decides nothing; none: there are no
+    such settings."""
     needs: tuple[Need, ...] = ()
     """Probes whose samples it reads: without them it cannot run."""
     resolved: Callable[[Any, Contexts], Any] = _as_given
@@ -219,6 +226,10 @@ class Probe:
     def usual(self) -> Any:
         """Settings where no manifest gives any."""
         return self.default or self.example or self.settings()
+
+    def is_look(self, settings: Mapping[str, Any]) -> bool:
+        """Whether these settings, as a document, are those of a first look."""
+        return bool(self.look) and self.look.items() <= settings.items()
 
     def reads(self, settings: Any) -> str | None:
         """The probe whose samples it reads with these settings; None: it draws its own."""

@@ -1,6 +1,7 @@
 """The registry of probes: explicit, and frozen as soon as the manifest is made from it."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from lccp.contract.base import Contract
 from lccp.contract.errors import InvalidInput
@@ -74,6 +75,18 @@ class Registry(Mapping[str, Probe]):
         read = declared.reads(settings)
         kinds = declared.clusters(settings) or (self[read].clusters(asked[read]) if read else ())
         return tuple(declared.averaged(signal, kinds))
+
+    def is_look(self, name: str, settings: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Whether what `name` measures is a first look, which decides nothing.
+
+        `settings` are those of each enabled probe, as documents. A probe that reads the samples of
+        another is a look where the other is.
+        """
+        if name not in self:
+            return False
+        needs = (need for need in self[name].needs if need.is_meant(settings[name]))
+        read = [name, *(need.probe for need in needs)]
+        return any(self[one].is_look(settings.get(one, {})) for one in read)
 
     def fixed_clusters(self, probe: str | None) -> set[str]:
         """Kinds of clusters of a probe whose number no setting chooses; none of an unknown one."""

@@ -71,6 +71,8 @@ def _when_undetermined(findings: Findings) -> str:
         return "Measure lengths beyond the source context to get a verdict."
     if newest.plateau_horizons and not policy.constant_schedule:
         return "Decide from the numbers: under a decaying learning rate no plateau can be judged."
+    if newest.plateau_horizons and policy.signal in findings.looks:
+        return "Measure it with more samples: a preset for a first look decides nothing."
     if newest.plateau_horizons:
         return "Continue until the plateau has lasted, or the gain returns."
     if gain is None and findings.horizon_is_far:

@@ -33,6 +33,7 @@ def evidence(findings: Findings) -> tuple[str, ...]:
         lines(findings),
         plateau(findings),
         _quorum(findings),
+        _looks(findings),
         _schedule(findings),
         _too_short(findings.policy),
         _min_tokens(findings),
@@ -129,6 +130,17 @@ def _quorum(findings: Findings) -> str:
     return (
         f"{len(done)} of {len(findings.policy.signals)} primary signals are saturated{named}; "
         f"the run is with {findings.policy.needed}."
+    )
+
+
+def _looks(findings: Findings) -> str:
+    if not findings.primary_looks:
+        return ""
+    several = len(findings.primary_looks) > 1
+    return (
+        f"{joined(signal.title for signal in findings.primary_looks)} "
+        f"{'were' if several else 'was'} measured with a preset for a first look, which decides "
+        f"nothing, so {'they are' if several else 'it is'} never judged saturated."
     )
 
 

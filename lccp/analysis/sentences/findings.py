@@ -20,6 +20,8 @@ class Findings:
     policy: Policy
     stands_still: bool = False
     """No signal moved over the newest three checkpoints."""
+    looks: frozenset[str] = frozenset()
+    """Signals that were measured for a first look, which decides nothing."""
 
     @classmethod
     def of(cls, verdict: Verdict) -> "Findings":
@@ -67,6 +69,11 @@ class Findings:
     @property
     def primaries(self) -> list[Signal]:
         return [self.signals[name] for name in self.policy.signals if name in self.signals]
+
+    @property
+    def primary_looks(self) -> list[Signal]:
+        """Primary signals that decide nothing."""
+        return [signal for signal in self.primaries if signal.name in self.looks]
 
     @property
     def saturated(self) -> list[Signal]:

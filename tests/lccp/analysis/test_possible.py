@@ -74,6 +74,7 @@ def test_a_suite_measures_its_signals_like_a_probe() -> None:
     ("changes", "told"),
     [
         ({"spec.training.schedule": {"type": "Cosine"}}, "schedule Cosine"),
+        ({"spec.evaluation.probes": {"niah": {"preset": "Quick"}}}, "preset for a first look"),
         ({"spec.saturation": {"minTokens": "225B"}}, "set it to at most 200,000,000,000"),
         ({"spec.saturation": {"signals": [{"name": "interference_slope"}]}}, "is off"),
         ({"spec.saturation": {"signals": [{"name": "nlah_ppl"}]}}, "no probe measures it"),

@@ -26,6 +26,7 @@ from tiny_reports import DEMO, POLICY, REGULAR, STEP_TOKENS, demo_reports
 from lccp.analysis.trajectory import Trajectory
 from lccp.analysis.verdict import judge, judge_trajectory, verdict_state
 from lccp.api.objects.policy import Policy
+from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.verdict import CheckpointVerdict, Gain, GainState, VerdictState
 
 State = VerdictState
@@ -167,6 +168,29 @@ def test_under_a_decaying_rate_nothing_is_saturated_and_the_evidence_says_why() 
     assert any("learning rate decays" in sentence for sentence in verdict.evidence)
     assert verdict.forecast is not None
     assert verdict.forecast.budget == "Unknown"
+
+
+def test_a_first_look_saturates_nothing_and_the_evidence_says_so() -> None:
+    def quick(report: EvaluationReport) -> EvaluationReport:
+        niah = report.probes["niah"]
+        settings = niah.settings | {"preset": "Quick"}
+        probe = niah.model_copy(update={"settings": settings})
+        return report.model_copy(update={"probes": report.probes | {"niah": probe}})
+
+    reports = demo_reports(0, ceiling_step=15)
+    assert judge(reports, DEMO).state is State.SATURATED
+    verdict = judge(map(quick, reports), DEMO)
+
+    assert State.SATURATED not in events(verdict.checkpoints)
+    assert State.DECEPTIVELY_SATURATED in events(verdict.checkpoints)
+    assert verdict.checkpoints[-1].plateau_horizons >= DEMO.patience
+    assert (
+        "NIAH-PPL was measured with a preset for a first look, which decides nothing, so it is "
+        "never judged saturated." in verdict.evidence
+    )
+    assert verdict.advice == (
+        "Measure it with more samples: a preset for a first look decides nothing."
+    )
 
 
 def test_warm_up_and_base_are_shown_but_not_fitted() -> None:

@@ -73,3 +73,21 @@ def test_settings_that_need_something_need_an_example() -> None:
 def test_signals_have_distinct_names() -> None:
     names = [signal.name for signal in PROBES.signals()]
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "preset", "is_look"),
+    [
+        ("niah", {"preset": "Quick"}, "Quick", True),
+        ("niah", {"preset": "Standard"}, "Standard", False),
+        ("interference", {}, "Quick", True),
+        ("retrieval_heads", {"source": "Niah"}, "Quick", True),
+        ("retrieval_heads", {"source": "Bio"}, "Quick", False),
+        ("corpus_ppl", {}, "Quick", False),
+        ("my_suite", {}, "Quick", False),
+    ],
+)
+def test_a_look_is_one_also_for_those_that_read_its_samples(
+    name: str, own: dict[str, str], preset: str, is_look: bool
+) -> None:
+    assert PROBES.is_look(name, {"niah": {"preset": preset}, name: own}) is is_look
