@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from lccp.api.labels import INTRINSIC
+from lccp.api.objects.base import StoreObject
 from lccp.contract.errors import Conflict, Incompatible, InvalidInput, NotFound
 from lccp.store import objects
 from lccp.store.keys import EvaluationKeys
@@ -15,6 +18,12 @@ from lccp_evaluator.sampling.samples import FrozenSamples, header_of
 from lccp_evaluator.sampling.sources.digests import FileDigests, KnownDigests
 
 SUFFIX = ".jsonl.gz"
+
+
+class ChosenSamples(StoreObject):
+    """`samples/<probe>.json`: which samples of a probe count, by the first evaluator."""
+
+    name: Annotated[str, Field(description="Their name (`FrozenSamples.name`).")]
 
 
 @dataclass(frozen=True)
@@ -52,8 +61,8 @@ class Place:
 
     def header(self, probe: str) -> Header | None:
         """What the stored samples of `probe` were drawn from; None if there are none."""
-        keys = self._keys(probe)
-        return header_of(self.store.get(keys[0]), keys[0]) if keys else None
+        key = self._counted(probe)
+        return None if key is None else header_of(self.store.get(key), key)
 
     def digests(self) -> KnownDigests:
         """The kept digests of the files that samples were drawn from."""
@@ -70,9 +79,17 @@ class Place:
     def _digests(self) -> str:
         return f"{self.samples}files.json"
 
-    def _keys(self, probe: str) -> list[str]:
+    def _counted(self, probe: str) -> str | None:
+        """Key of the samples that count; None if there are none."""
         found = self.store.list(f"{self.samples}{probe}/")
-        return [info.key for info in found if info.key.endswith(SUFFIX)]
+        keys = [info.key for info in found if info.key.endswith(SUFFIX)]
+        chosen = objects.read_or_none(self.store, self._choice(probe), ChosenSamples)
+        if chosen is not None and (key := self._named(probe, chosen.name)) in keys:
+            return key
+        return keys[0] if keys else None
+
+    def _choice(self, probe: str) -> str:
+        return f"{self.samples}{probe}.json"
 
     def frozen(
         self, probe: str, version: int, settings: dict[str, Any], tokenizer_digest: str
@@ -82,21 +99,46 @@ class Place:
         Raises:
             Incompatible: the stored ones are of other settings or another tokenizer.
         """
-        keys = self._keys(probe)
-        if not keys:
+        key = self._counted(probe)
+        if key is None:
             return None
-        samples = self._read(keys[0])
-        samples.header.check(version, settings, tokenizer_digest, keys[0])
+        samples = self._read(key)
+        samples.header.check(version, settings, tokenizer_digest, key)
+        self._choose(samples)
         return samples
 
     def freeze(self, samples: FrozenSamples) -> FrozenSamples:
-        """Keep drawn samples here; if another evaluator was first, its own count."""
+        """Keep drawn samples here; if another evaluator was first, its own count.
+
+        Raises Incompatible if those are of other settings, or drawn from something else.
+        """
         key = self._key(samples)
         try:
             self.store.put_if_absent(key, samples.to_bytes())
         except Conflict:
-            return self._read(key)
+            samples = self._read(key)
+        self._choose(samples)
         return samples
+
+    def _choose(self, samples: FrozenSamples) -> None:
+        """Let `samples`, which are stored, count. Raises Incompatible if others do already."""
+        header, key = samples.header, self._key(samples)
+        choice, chosen = self._choice(header.probe), ChosenSamples(name=samples.name)
+        try:
+            objects.write_if_absent(self.store, choice, chosen)
+            return
+        except Conflict:
+            known = objects.read_versioned(self.store, choice, ChosenSamples)
+        first = self._named(header.probe, known.value.name)
+        if first == key:
+            return
+        if self.store.stat(first) is None:  # somebody deleted them, to draw anew
+            objects.write_if_match(self.store, choice, chosen, known.etag)
+            return
+        self.store.delete(key)
+        first_header = self._read(first).header
+        first_header.check(header.version, header.settings, header.tokenizer_digest, first)
+        raise Incompatible(f"{first}: was drawn meanwhile by another evaluation: repeat this one")
 
     def _read(self, key: str) -> FrozenSamples:
         samples = FrozenSamples.from_bytes(self.store.get(key), key)
@@ -105,4 +147,7 @@ class Place:
         return samples
 
     def _key(self, samples: FrozenSamples) -> str:
-        return f"{self.samples}{samples.header.probe}/{samples.name}{SUFFIX}"
+        return self._named(samples.header.probe, samples.name)
+
+    def _named(self, probe: str, name: str) -> str:
+        return f"{self.samples}{probe}/{name}{SUFFIX}"

@@ -1,5 +1,7 @@
 """Where an evaluation is kept: samples are drawn once, and only read afterwards."""
 
+from dataclasses import replace
+
 import pytest
 from sampled import frozen as frozen_samples
 from tiny_checkpoints import a_tokenizer
@@ -53,6 +55,56 @@ def test_keys_of_the_evaluator_that_was_first_count(tmp_path, place):
     assert [info.key for info in place.store.list("samples/niah/")] == [
         f"samples/niah/{frozen.digest}.jsonl.gz"
     ]
+
+
+def names(place):
+    return [info.key for info in place.store.list("samples/niah/")]
+
+
+def test_of_two_that_draw_at_once_with_other_settings_one_is_refused(tmp_path, place):
+    first, second = some(tmp_path), some(tmp_path, needles_per_haystack=2)
+    place.freeze(first)
+    assert names(place) == [f"samples/niah/{first.digest}.jsonl.gz"]
+
+    with pytest.raises(
+        Incompatible, match=r"other settings of evaluation.probes.niah \(needlesPer"
+    ):
+        place.freeze(second)
+    assert names(place) == [f"samples/niah/{first.digest}.jsonl.gz"]
+    assert kept(place, first).digest == first.digest
+
+
+def test_samples_that_lie_there_and_are_used_count(tmp_path, place):
+    """The other evaluator has stored its own, and is about to say that they count."""
+    first, second = some(tmp_path), some(tmp_path, needles_per_haystack=2)
+    place.store.put(f"samples/niah/{first.digest}.jsonl.gz", first.to_bytes())
+    assert kept(place, first).digest == first.digest
+
+    with pytest.raises(Incompatible, match="other settings"):
+        place.freeze(second)
+    assert place.header("niah") == first.header
+
+
+def test_samples_that_were_drawn_from_other_texts_meanwhile_are_refused(tmp_path, place):
+    first = some(tmp_path)
+    place.freeze(first)
+    header = first.header.model_copy(update={"notes": ("from an edited file",)})
+
+    with pytest.raises(Incompatible, match=r"was drawn meanwhile by another evaluation: repeat"):
+        place.freeze(replace(first, header=header))
+
+
+def test_samples_that_somebody_deleted_are_drawn_anew(tmp_path, place):
+    first, second = some(tmp_path), some(tmp_path, needles_per_haystack=2)
+    place.freeze(first)
+    place.store.delete(names(place)[0])
+    assert kept(place, first) is None
+
+    place.freeze(second)
+    assert kept(place, second).digest == second.digest
+    place.freeze(second)
+    with pytest.raises(Incompatible, match="other settings"):
+        kept(place, first)
 
 
 MISFITS = {
