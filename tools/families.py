@@ -1,6 +1,17 @@
-"""The model families whose passes are tested, as tiny random models."""
+"""The model families whose passes are tested, as tiny random models, and what is compared.
 
-from typing import Any
+The evaluator's tests take their cases from here, and so does `docs/reference/families.md`.
+"""
+
+from typing import Any, Literal
+
+WAYS: tuple[Literal["Forked", "Whole"], ...] = ("Forked", "Whole")
+"""How prompts are read, with heads watched: sharing their beginnings, or each in one pass."""
+DTYPES: tuple[Literal["float32", "bfloat16"], ...] = ("float32", "bfloat16")
+LENGTHS = (70, 110, 160)
+"""Lengths of the prompts, in tokens."""
+EXACT = 2e-5
+"""Largest difference in float32, of an NLL (nats) and of a share of attention."""
 
 YARN = {
     "rope_type": "yarn",
@@ -50,3 +61,44 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "GLM-4-MoE": ("glm4_moe", {"n_routed_experts": 4, "n_group": 1, "topk_group": 1}),
     "Cohere2": ("cohere2", WINDOW | {"layer_types": LAYERS}),
 }
+"""By name: type of the model, and its settings."""
+
+REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "biased by distance": ("bloom", {}, "its mask is not transformers' own"),
+    "a mask of its own": (
+        "mpt",
+        {"d_model": 32, "n_heads": 4},
+        "its mask is not transformers' own",
+    ),
+    "chunks": (
+        "llama4_text",
+        {"attention_chunk_size": 16},
+        "its mask is neither causal nor a sliding window",
+    ),
+    "chunks beyond the first tokens": (
+        "llama4_text",
+        {"attention_chunk_size": 128},
+        "its mask is neither causal nor a sliding window",
+    ),
+    "a past that is compressed": (
+        "deepseek_v4",
+        {
+            "num_key_value_heads": 1,
+            "q_lora_rank": 8,
+            "o_groups": 2,
+            "o_lora_rank": 8,
+            "n_routed_experts": 4,
+            "partial_rotary_factor": 0.5,
+            "layer_types": ["heavily_compressed_attention"] * 3,
+            "mlp_layer_types": ["moe"] * 3,
+        }
+        | WINDOW,
+        "DeepseekV4Attention does not attend over its whole input at once",
+    ),
+    "layers without attention": (
+        "qwen3_next",
+        {"linear_num_key_heads": 2, "linear_num_value_heads": 2, "num_hidden_layers": 4},
+        "1 of its 4 layers have attention that can be measured",
+    ),
+}
+"""By kind of attention: type of a model, its settings, and why its heads cannot be watched."""

@@ -17,6 +17,7 @@ from lccp_exporter.dashboards.render import render as render_dashboard
 from pictures.verdict import PICTURES
 from reference.chart import render_page, render_readme
 from reference.contract import render_exits, render_reference, render_store
+from reference.families import render as render_families
 from reference.metrics import render as render_metrics
 from reference.parallelism import render as render_parallelism
 from reference.probes import render as render_probes
@@ -45,6 +46,7 @@ FILES: dict[str, Callable[[], str]] = {
     "docs/reference/chart.md": render_page,
     "docs/reference/cli.md": render_cli,
     "docs/reference/exit-codes.md": render_exits,
+    "docs/reference/families.md": render_families,
     "docs/reference/lccprun.md": render_reference,
     "docs/reference/metrics.md": render_metrics,
     "docs/reference/parallelism.md": render_parallelism,

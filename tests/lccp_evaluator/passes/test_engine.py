@@ -3,11 +3,11 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
-from families import FAMILIES, LAYERS
 from tiny_models import a_model, a_passage
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from families import EXACT, FAMILIES, LAYERS, LENGTHS, WAYS
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.model.finite import NotFiniteModel
 from lccp_evaluator.passes.engine import Engine
@@ -16,7 +16,7 @@ from lccp_evaluator.passes.passage import Passage, Reading
 pytestmark = pytest.mark.slow
 
 STEP_TOKENS = 48
-LENGTHS, PLACES = (70, 110, 160), (0, 20, 45)
+PLACES = (0, 20, 45)
 
 
 @pytest.fixture(scope="module", params=FAMILIES.values(), ids=FAMILIES.keys())
@@ -81,13 +81,13 @@ def a_grid(lengths=LENGTHS, places=PLACES) -> list[Passage]:
 
 
 def assert_equal(reading: Reading, expected: Reading) -> None:
-    assert np.abs(reading.nll - expected.nll).max() < 2e-5
+    assert np.abs(reading.nll - expected.nll).max() < EXACT
     np.testing.assert_array_equal(reading.is_arg_max, expected.is_arg_max)
     np.testing.assert_array_equal(reading.copied, expected.copied)
-    np.testing.assert_allclose(reading.mass, expected.mass, atol=2e-5)
+    np.testing.assert_allclose(reading.mass, expected.mass, atol=EXACT)
 
 
-@pytest.mark.parametrize("way", ["Forked", "Whole"])
+@pytest.mark.parametrize("way", WAYS)
 def test_a_grid_reads_as_full_logits_and_eager_attention_do(model, expected, way):
     readings = Engine(model, way, STEP_TOKENS).read(a_grid())
 
@@ -115,7 +115,7 @@ def test_half_precision_reads_as_the_whole_pass_within_its_rounding(model):
     assert np.mean(agree) > 0.95
 
 
-@pytest.mark.parametrize("way", ["Forked", "Whole"])
+@pytest.mark.parametrize("way", WAYS)
 def test_half_precision_is_as_exact_as_the_models_own_eager_attention(model, expected, way):
     half = deepcopy(model).to(torch.bfloat16)
     own, ours = eager_readings(half), Engine(half, way, STEP_TOKENS).read(a_grid())

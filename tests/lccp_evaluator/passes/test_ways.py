@@ -3,20 +3,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from families import FAMILIES
 from tiny_models import a_model, a_passage
 from torch import nn
 from transformers import AttentionMaskInterface
 from transformers.models.llama import modeling_llama
 
+from families import DTYPES, FAMILIES, REFUSED
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.model import capture
 from lccp_evaluator.model.finite import NotFiniteModel
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.ways import Choice, choose, go
 
-IDS = a_passage(100, 5, seed=0).ids
 LONGEST = 400
+IDS = a_passage(LONGEST, 5, seed=0).ids
 ROOT = Path(__file__).parents[3]
 
 
@@ -27,15 +27,15 @@ def model(request):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_the_families_share_beginnings_and_show_their_heads(model, dtype):
-    assert choose(model.to(dtype), IDS, LONGEST, watches=True) == Choice("Forked")
+    assert choose(model.to(getattr(torch, dtype)), IDS, LONGEST, watches=True) == Choice("Forked")
 
 
 def test_the_families_that_are_compared_stand_in_the_docs():
-    page = (ROOT / "docs/how-to/evaluate-a-model.md").read_text(encoding="utf-8")
-    told = page.partition("## Families")[2].partition("\n## ")[0]
-    assert [name for name in FAMILIES if name.partition(",")[0] not in told] == []
+    page = (ROOT / "docs/reference/families.md").read_text(encoding="utf-8")
+    assert [name for name in FAMILIES if f"| {name} |" not in page] == []
+    assert [why for _, _, why in REFUSED.values() if why not in page] == []
 
 
 @pytest.mark.long
@@ -68,27 +68,8 @@ def test_a_rotation_that_depends_on_the_length_takes_whole_passes(scaling):
     assert choice.reason == f"its RoPE scaling ({scaling['rope_type']}) depends on the length"
 
 
-UNWATCHED = {
-    "biased by distance": ("bloom", {}, "mask is not transformers' own"),
-    "a mask of its own": ("mpt", {"d_model": 32, "n_heads": 4}, "mask is not transformers' own"),
-    "chunked attention": ("llama4_text", {"attention_chunk_size": 16}, "neither causal nor a slid"),
-    "chunks beyond the tokens that are checked": (
-        "llama4_text",
-        {"attention_chunk_size": 128},
-        "neither causal nor a sliding window",
-    ),
-    "layers without attention": (
-        "qwen3_next",
-        {"linear_num_key_heads": 2, "linear_num_value_heads": 2, "num_hidden_layers": 4},
-        "1 of its 4 layers",
-    ),
-}
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("model_type", "settings", "why"), UNWATCHED.values(), ids=UNWATCHED.keys()
-)
+@pytest.mark.parametrize(("model_type", "settings", "why"), REFUSED.values(), ids=REFUSED.keys())
 def test_other_attention_is_refused_by_name_where_heads_are_asked_for(model_type, settings, why):
     model = a_model(model_type, **settings)
 
@@ -100,9 +81,7 @@ def test_other_attention_is_refused_by_name_where_heads_are_asked_for(model_type
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("model_type", "settings", "why"), UNWATCHED.values(), ids=UNWATCHED.keys()
-)
+@pytest.mark.parametrize(("model_type", "settings", "why"), REFUSED.values(), ids=REFUSED.keys())
 def test_without_heads_any_causal_model_is_evaluated_by_its_own_attention(
     model_type, settings, why
 ):
@@ -118,29 +97,6 @@ def test_without_heads_any_causal_model_is_evaluated_by_its_own_attention(
         log_p = model(torch.tensor(passage.ids[None])).logits[0].log_softmax(-1).numpy()
     expected = -log_p[np.arange(83, 89), passage.ids[84:]]
     np.testing.assert_allclose(reading.nll, expected, atol=1e-5)
-
-
-COMPRESSED = {
-    "num_key_value_heads": 1,
-    "q_lora_rank": 8,
-    "o_groups": 2,
-    "o_lora_rank": 8,
-    "n_routed_experts": 4,
-    "partial_rotary_factor": 0.5,
-    "sliding_window": 24,
-    "layer_types": ["heavily_compressed_attention"] * 3,
-    "mlp_layer_types": ["moe"] * 3,
-}
-
-
-def test_a_past_that_is_compressed_only_beyond_the_first_tokens_is_seen():
-    model, passage = a_model("deepseek_v4", **COMPRESSED), a_passage(LONGEST, 5, seed=0)
-
-    with pytest.raises(InvalidInput, match=r"'deepseek_v4' cannot .* its whole input at once;"):
-        choose(model, passage.ids, LONGEST, watches=True)
-    choice = choose(model, passage.ids, LONGEST, watches=False)
-
-    assert choice.way == "Native"
 
 
 @pytest.mark.parametrize("tokens", [1, 2, 3])
