@@ -19,6 +19,7 @@ from lccp.store.file import FileStore
 from lccp_evaluator.evaluation import EvaluationFiles, evaluate
 from lccp_evaluator.model.execution import Execution, ExecutionPlan
 from lccp_evaluator.passes.step import Step
+from lccp_evaluator.passes.ways import Choice
 from lccp_evaluator.place import Place
 from lccp_evaluator.preparation import Subject
 from lccp_evaluator.progress import Done
@@ -103,6 +104,25 @@ def test_passes_are_halved_until_memory_is_enough(
     assert halved.report.execution_plan == asked.report.execution_plan
     assert halved.report.execution_plan["stepTokens"] == 64
     assert halved.files == asked.files
+
+
+def test_prompts_that_take_one_pass_end_in_a_sentence_where_memory_is_short(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(step: Step, device: torch.device) -> Any:
+        if sum(piece.stop - piece.start for piece in step.pieces) > 100:
+            raise torch.OutOfMemoryError
+        return inputs(step, device)
+
+    inputs = Step.inputs
+    whole = Choice("Whole", "its layers mix tokens")
+    monkeypatch.setattr("lccp_evaluator.preparation.choose", lambda *_: whole)
+    monkeypatch.setattr(Step, "inputs", full)
+
+    with pytest.raises(
+        MemoryError, match=r"for a prompt of \d+ tokens, which this .* one pass \(its layers mix"
+    ):
+        evaluate(a_subject(directory), a_place(tmp_path), ignored)
 
 
 @pytest.mark.long

@@ -30,7 +30,9 @@ NO_DEVICE_OF_THE_FIRST = (
 
 Device = Literal["cpu", "cuda"]
 DType = Literal["float32", "bfloat16"]
-Way = Literal["Forked", "Whole", "Native"]
+Way = Literal["Forked", "Stepped", "Whole", "Native"]
+CUT: frozenset[Way] = frozenset({"Forked", "Stepped"})
+"""Ways by which a prompt is read in several passes, of a size to be chosen."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,9 @@ class ExecutionPlan(Contract):
     way: Annotated[
         Way | None,
         Field(
-            description="Forked: prompts share the beginnings that they have in common. Whole: one "
-            "pass a prompt. Native: the same, by the model's own attention."
+            description="Forked: prompts share the beginnings that they have in common. Stepped: "
+            "one after the other, in passes of stepTokens. Whole: one pass a prompt. Native: the "
+            "same, by the model's own attention."
         ),
     ] = None
     reason: Annotated[str, Field(description="Why beginnings are not shared.")] = ""
@@ -122,7 +125,7 @@ class ExecutionPlan(Contract):
     def halved(self) -> "ExecutionPlan | None":
         """The same with passes of half as many tokens; None if impossible or of no help."""
         tokens = self.step_tokens // 2
-        if self.shards > 1 or self.way != "Forked" or tokens < LEAST_STEP_TOKENS:
+        if self.shards > 1 or self.way not in CUT or tokens < LEAST_STEP_TOKENS:
             return None
         return self.model_copy(update={"step_tokens": tokens})
 

@@ -2,11 +2,12 @@
 
 Probes use `Engine.read`. It takes a cohort of passages, in any order, and returns a reading for
 each. A cohort should hold all passages that begin alike (those of one haystack), since beginnings
-are shared only within it. One of three ways is used, and named in the report:
+are shared only within it. One of four ways is used, and named in the report:
 
 - Forked: beginnings are shared; the passages' tree runs in steps of bounded size;
-- Whole: passages one by one, each in one pass, where the model does not allow shared beginnings
-  (RoPE scaling that depends on the length);
+- Stepped: passages one by one, each in steps of bounded size, where rotations depend on the length
+  of the passage (RoPE scaling): they are fixed at its length;
+- Whole: passages one by one, each in one pass, where the model does not allow steps;
 - Native: passages one by one, by the model's own attention, where that cannot be computed here.
   Heads cannot be watched then.
 
@@ -16,6 +17,7 @@ size length x length or length x vocabulary is allocated.
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,7 +28,7 @@ from transformers import PreTrainedModel
 
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.model import capture, experts, finite, rope
-from lccp_evaluator.model.execution import HEAD_ROWS, Way
+from lccp_evaluator.model.execution import CUT, HEAD_ROWS, Way
 from lccp_evaluator.model.finite import NotFiniteModel
 from lccp_evaluator.model.head import body_of, logits_in_blocks
 from lccp_evaluator.passes.arena import Arena
@@ -69,7 +71,8 @@ class Engine:
         """How `passages` are to be computed; so their cost is known before."""
         if self.way == "Forked":
             return schedule(passages, grow(passages), self.step_tokens)
-        return schedule(passages, separate(passages), None)
+        step_tokens = self.step_tokens if self.way == "Stepped" else None
+        return schedule(passages, separate(passages), step_tokens, is_shared=False)
 
     def read(
         self,
@@ -125,6 +128,13 @@ class Engine:
             return None
         return int(self.model.config.get_text_config(decoder=True).num_hidden_layers)
 
+    def _rotated(self, step: Step) -> AbstractContextManager[None]:
+        """Rotations as in all of the passage that `step` is of, where they depend on its length."""
+        if self.way == "Stepped":
+            return rope.at_length(self.model, len(step.passages[step.pieces[0].passage].ids))
+        rope.forget_lengths(self.model)
+        return nullcontext()
+
     def _said_after(self, step: Step, progress: PassProgress) -> dict[int, NDArray[np.int32]]:
         """What the model generates after the prompts that end in `step`, by passage."""
 
@@ -160,14 +170,13 @@ class Engine:
         """Logits [n, V] at blocks of the step's kept rows."""
         device = self.model.device
         ids, positions = step.inputs(device)
-        options = {"position_ids": positions} if self.way == "Forked" else {}
+        options = {"position_ids": positions} if self.way in CUT else {}
 
         def forward(rows: Tensor) -> Tensor:
-            with torch.no_grad(), capture.observing(step):
+            with torch.no_grad(), capture.observing(step), self._rotated(step):
                 output = self.model(ids, use_cache=False, logits_to_keep=rows, **options)
             logits: Tensor = output.logits[0]
             return logits
 
-        rope.forget_lengths(self.model)
         rows = torch.from_numpy(step.kept_rows)  # the head may be on another device
         return logits_in_blocks(self._body, rows, self.head_rows, forward)

@@ -79,16 +79,22 @@ class Schedule:
         )
 
 
-def schedule(passages: Sequence[Passage], roots: Sequence[Node], tokens: int | None) -> Schedule:
+def schedule(
+    passages: Sequence[Passage],
+    roots: Sequence[Node],
+    tokens: int | None,
+    is_shared: bool = True,
+) -> Schedule:
     """The schedule of the tree with `roots`, in steps of at most `tokens` tokens.
 
-    Without `tokens`, every root is one step; none may then have children.
+    Without `tokens`, every root is one step; none may then have children. Unless `is_shared`, no
+    step has tokens of several roots.
     """
     builder = _Builder(passages)
     for root in roots:
         builder.tokens = tokens or root.stop
         builder.compute(root)
-        if tokens is None:
+        if not is_shared:
             builder.end_step()
     builder.end_step()
     return Schedule(tuple(builder.steps), builder.peak)

@@ -12,7 +12,12 @@ from lccp.contract.errors import InvalidInput
 from lccp_evaluator.model import capture, finite, rope
 from lccp_evaluator.model.execution import Way
 from lccp_evaluator.model.finite import NotFiniteModel
-from lccp_evaluator.model.support import check_attention, telling_tokens
+from lccp_evaluator.model.support import (
+    FURTHER_TOKENS,
+    NAMED_TOKENS_MAX,
+    check_attention,
+    telling_tokens,
+)
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.passage import Passage
 
@@ -62,8 +67,9 @@ def _best(model: PreTrainedModel, ids: NDArray[np.integer], longest: int, watche
         return Choice("Native", str(error))
     kinds = rope.stateful_kinds(model)
     if kinds:
-        return Choice("Whole", f"its RoPE scaling ({', '.join(kinds)}) depends on the length")
-    difference = _difference(model, ids)
+        reason = f"its RoPE scaling ({', '.join(kinds)}) depends on the length"
+        return Choice("Stepped" if _can_step(model, ids) else "Whole", reason)
+    difference = _difference(model, ids, "Forked", telling_tokens(model))
     if difference > _tolerance(model):
         return Choice("Whole", f"shared beginnings change an NLL by {difference:.2g} nats")
     return Choice("Forked")
@@ -93,7 +99,7 @@ def _check(model: PreTrainedModel, ids: NDArray[np.integer], longest: int) -> No
 
 def _check_causal(model: PreTrainedModel, ids: NDArray[np.integer], way: Way) -> None:
     """Raise InvalidInput if likelihoods change with the tokens that follow."""
-    start = _trial(model, ids)
+    start = _trial(ids, telling_tokens(model))
     half, tokens = len(start) // 2, model.config.get_text_config(decoder=True).vocab_size
     other = np.concatenate((start[:half], (start[half:] + 1) % tokens))
     engine = Engine(model, way, len(start), watches=False)
@@ -105,26 +111,34 @@ def _check_causal(model: PreTrainedModel, ids: NDArray[np.integer], way: Way) ->
         )
 
 
-def _difference(model: PreTrainedModel, ids: NDArray[np.integer]) -> float:
-    """How much the NLL of two passages changes when they share their beginning (nats)."""
-    start = _trial(model, ids)
+def _can_step(model: PreTrainedModel, ids: NDArray[np.integer]) -> bool:
+    """Whether steps give what whole passes do, also beyond the length that rotations change at."""
+    original = rope.original_tokens(model)
+    if original is None or len(ids) > original > NAMED_TOKENS_MAX:
+        return False  # a trial would cost more than a prompt
+    tokens = original + FURTHER_TOKENS if len(ids) > original else telling_tokens(model)
+    return _difference(model, ids, "Stepped", tokens) <= _tolerance(model)
+
+
+def _difference(model: PreTrainedModel, ids: NDArray[np.integer], way: Way, tokens: int) -> float:
+    """How much the NLL of two passages of `tokens` tokens changes when read by `way` (nats)."""
+    start = _trial(ids, tokens)
     half, step_tokens = len(start) // 2, max(TRIAL_STEP_TOKENS, len(start) // TRIAL_STEPS)
     turned = np.concatenate((start[:half], start[half:][::-1]))
     passages = [Passage(one, (1, len(one))) for one in (start, turned)]
     shared, apart = (
         np.concatenate([reading.nll for reading in engine.read(passages)])
         for engine in (
-            Engine(model, "Forked", step_tokens, watches=False),
+            Engine(model, way, step_tokens, watches=False),
             Engine(model, "Whole", len(start), watches=False),
         )
     )
     return _differ(model, shared, apart)
 
 
-def _trial(model: PreTrainedModel, ids: NDArray[np.integer]) -> NDArray[np.integer]:
-    """The start of `ids` that shows how `model` computes; ids are repeated if there are too few."""
-    tokens = min(len(ids), telling_tokens(model))
-    return np.resize(ids, max(tokens, TRIAL_TOKENS_MIN))
+def _trial(ids: NDArray[np.integer], tokens: int) -> NDArray[np.integer]:
+    """The start of `ids`, at most `tokens` of them; repeated if there are too few for a trial."""
+    return np.resize(ids, max(min(len(ids), tokens), TRIAL_TOKENS_MIN))
 
 
 def _differ(model: PreTrainedModel, one: NDArray[np.float32], two: NDArray[np.float32]) -> float:

@@ -55,6 +55,7 @@ def test_passes_are_halved_as_long_as_prompts_are_cut_and_passes_long() -> None:
     assert halved == shared.model_copy(update={"step_tokens": LEAST_STEP_TOKENS})
     assert halved.halved() is None
     assert shared.model_copy(update={"way": "Whole"}).halved() is None
+    assert shared.model_copy(update={"way": "Stepped"}).halved() is not None
 
 
 def test_a_device_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,12 @@ import torch
 from tiny_models import a_model
 from torch import nn
 
-from lccp_evaluator.model.rope import forget_lengths, stateful_kinds
+from lccp_evaluator.model.rope import (
+    at_length,
+    forget_lengths,
+    original_tokens,
+    stateful_kinds,
+)
 
 
 def scaled(kind: str, **more: Any) -> Any:
@@ -27,6 +32,7 @@ def test_kinds_may_differ_by_type_of_layer() -> None:
     module.rope_type = {"full_attention": "longrope", "sliding_attention": "default"}  # type: ignore[assignment]
 
     assert stateful_kinds(module) == ["longrope"]
+    assert original_tokens(module) is None
 
 
 def test_what_a_long_input_did_is_undone() -> None:
@@ -41,3 +47,27 @@ def test_what_a_long_input_did_is_undone() -> None:
 
     assert torch.equal(rotation.inv_freq, before)
     assert rotation.max_seq_len_cached == 32
+
+
+LONG = {
+    "short_factor": [1.0] * 4,
+    "long_factor": [4.0] * 4,
+    "original_max_position_embeddings": 16,
+}
+
+
+@pytest.mark.parametrize(("kind", "more"), [("dynamic", {}), ("longrope", LONG)])
+def test_the_start_of_an_input_is_rotated_as_in_all_of_it(kind: str, more: dict[str, Any]) -> None:
+    model = scaled(kind, **more)
+    rotation = model.model.rotary_emb
+    some, places = torch.zeros(1, 100, 8), torch.arange(100)[None]
+    whole = rotation(some, places)
+
+    with at_length(model, 100):
+        start = rotation(some[:, :10], places[:, :10])
+
+    for one, all_ in zip(start, whole, strict=True):
+        assert torch.equal(one, all_[:, :10])
+    assert rotation.rope_type == kind
+    assert original_tokens(model) == (16 if more else 32)
+    assert not torch.equal(rotation(some[:, :10], places[:, :10])[0], start[0])

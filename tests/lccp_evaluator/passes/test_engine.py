@@ -1,4 +1,5 @@
 from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -380,3 +381,35 @@ def test_what_lies_below_the_head_is_found_or_the_model_is_refused():
     model.surplus = torch.nn.Linear(1, 1)
     with pytest.raises(InvalidInput, match=r"'llama' cannot be evaluated: .*base_model_prefix"):
         Engine(model, "Forked", STEP_TOKENS)
+
+
+ROTATED = {
+    "dynamic": {"rope_type": "dynamic", "factor": 4.0},
+    "longrope": {
+        "rope_type": "longrope",
+        "short_factor": [1.0] * 4,
+        "long_factor": [4.0] * 4,
+        "factor": 4.0,
+        "original_max_position_embeddings": 100,
+    },
+}
+
+
+@pytest.mark.parametrize("scaling", ROTATED.values(), ids=ROTATED.keys())
+def test_steps_of_a_rotation_that_depends_on_the_length_are_those_of_the_whole_prompt(scaling):
+    """Prompts of 70 to 160 tokens, where rotations change at 100; the steps begin before."""
+    model = a_model(
+        "llama", rope_parameters=scaling | {"rope_theta": 1e4}, max_position_embeddings=100
+    )
+    passages = [replace(one, say=3) for one in a_grid()]
+    whole, stepped = (
+        Engine(model, way, STEP_TOKENS).read(passages) for way in ("Whole", "Stepped")
+    )
+    schedule = Engine(model, "Stepped", STEP_TOKENS).planned(passages)
+
+    for one, other in zip(stepped, whole, strict=True):
+        assert_equal(one, other)
+        np.testing.assert_array_equal(one.said, other.said)
+    assert max(sum(p.stop - p.start for p in step) for step in schedule.steps) == STEP_TOKENS
+    assert all(len({piece.passage for piece in step}) == 1 for step in schedule.steps)
+    assert len(schedule.steps) > len(passages)

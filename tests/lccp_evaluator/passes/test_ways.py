@@ -10,7 +10,7 @@ from transformers.models.llama import modeling_llama
 
 from families import DTYPES, FAMILIES, REFUSED
 from lccp.contract.errors import InvalidInput
-from lccp_evaluator.model import capture
+from lccp_evaluator.model import capture, rope
 from lccp_evaluator.model.finite import NotFiniteModel
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.ways import Choice, choose, go
@@ -59,13 +59,30 @@ STATEFUL = {
 
 
 @pytest.mark.parametrize("scaling", STATEFUL.values(), ids=STATEFUL.keys())
-def test_a_rotation_that_depends_on_the_length_takes_whole_passes(scaling):
+def test_prompts_whose_rotation_depends_on_their_length_share_nothing(scaling):
     model = a_model("llama", rope_parameters=scaling | {"rope_theta": 10_000.0})
 
     choice = choose(model, IDS, LONGEST, watches=True)
 
-    assert choice.way == "Whole"
+    assert choice.way == "Stepped"
     assert choice.reason == f"its RoPE scaling ({scaling['rope_type']}) depends on the length"
+
+
+def test_steps_that_no_short_trial_could_show_to_be_right_are_not_taken():
+    scaling = STATEFUL["longrope"] | {"rope_theta": 10_000.0}
+    scaling["original_max_position_embeddings"] = 5_000
+    model = a_model("llama", rope_parameters=scaling)
+    ids = np.resize(IDS, 5_100)
+
+    assert choose(model, ids, len(ids), watches=False).way == "Whole"
+    assert choose(model, ids[:400], 400, watches=False).way == "Stepped"
+
+
+def test_rotations_that_change_on_the_way_take_whole_passes(monkeypatch):
+    monkeypatch.setattr(rope, "FIXED", "longrope")
+    model = a_model("llama", rope_parameters=STATEFUL["longrope"] | {"rope_theta": 10_000.0})
+
+    assert choose(model, IDS, LONGEST, watches=True).way == "Whole"
 
 
 @pytest.mark.slow
