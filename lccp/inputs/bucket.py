@@ -6,9 +6,10 @@ from pathlib import Path
 
 from lccp.api.invocation import StoreConfig
 from lccp.api.objects.inputs import Input, InputFile
-from lccp.contract.errors import Conflict, InvalidInput, NotFound
+from lccp.contract.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
 from lccp.contract.location import BucketLocation
 from lccp.inputs.remote import Wanted
+from lccp.store.objects import read_range
 from lccp.store.open import open_store
 from lccp.store.port import Store
 
@@ -65,9 +66,18 @@ class Bucket:
             self._store.get_file(name, folder / name)
 
     def read(self, found: Input, name: str, start: int, length: int) -> bytes:
-        """`length` bytes of the file `name` of `found`, from `start`. Raises as `get`."""
+        """`length` bytes of the file `name` of `found`, from `start`.
+
+        Raises as `get`, and StoreUnavailable if the bucket gives another number of bytes.
+        """
         with self._as_found(name):
-            return self._store.get_range(name, start, length, found.files[name].etag)
+            data = read_range(self._store, name, start, length, found.files[name].etag)
+        if len(data) != length:
+            raise StoreUnavailable(
+                f"{self._where}: {self._store.url}/{name}: {len(data):,} bytes came instead of "
+                f"{length:,}"
+            )
+        return data
 
     @contextmanager
     def _as_found(self, name: str) -> Iterator[None]:

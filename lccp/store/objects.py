@@ -57,6 +57,20 @@ def write_if_match(store: Store, key: str, value: StoreObject, etag: str) -> str
     return store.put_if_match(key, value.to_json(), etag)
 
 
+def read_range(store: Store, key: str, start: int, length: int, etag: str | None = None) -> bytes:
+    """`length` bytes from `start`, fewer only at the end of the object.
+
+    A store that gives fewer than it has is asked for the rest. Raises as `get_range`.
+    """
+    data = b""
+    while len(data) < length:
+        more = store.get_range(key, start + len(data), length - len(data), etag)
+        if not more:
+            break
+        data += more
+    return data
+
+
 def reports(store: Store, keys: EvaluationKeys) -> list[EvaluationReport]:
     """The evaluation reports that exist, by tokens."""
     name = f"{INTRINSIC}/report.json"

@@ -59,7 +59,7 @@ class Store(Protocol):
         """The object's bytes and ETag. Raises NotFound."""
 
     def get_range(self, key: str, start: int, length: int, etag: str | None = None) -> bytes:
-        """`length` bytes from `start`, fewer at the end of the object; at least one byte.
+        """`length` bytes, at least one, from `start`; fewer or none at the end of the object.
 
         Raises NotFound, and Conflict if `etag` is given and the object has another.
         """

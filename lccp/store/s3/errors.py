@@ -38,6 +38,10 @@ _ADDRESS_CODES = {
 """Of a wrong region, bucket or endpoint, which no run asked for."""
 
 
+class BeyondEnd(LccpError):
+    """An object ends before the first requested byte."""
+
+
 def translated(error: Exception, store: str, key: str) -> LccpError:
     """The error of LCCP for `error`, raised at `key` of `store` (its name in messages)."""
     match error:
@@ -70,6 +74,8 @@ def _refusal(error: S3Error, store: str, key: str) -> LccpError:
     status, code = error.response.status, error.code or ""
     if code == "NoSuchKey":
         return NotFound(f"{store}: there is no object {key}")
+    if code == "InvalidRange":
+        return BeyondEnd(f"{store}: {key} ends before the requested bytes")
     if code == "NoSuchBucket":
         return StoreRefused(f"{store}: there is no such bucket: create it, or correct the URL")
     if code == "RequestTimeTooSkewed":

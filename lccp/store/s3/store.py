@@ -29,7 +29,7 @@ from lccp.store.s3.client import (
     s3_client,
 )
 from lccp.store.s3.credentials import provider_of
-from lccp.store.s3.errors import FOREIGN, refusal_in, translated
+from lccp.store.s3.errors import FOREIGN, BeyondEnd, refusal_in, translated
 
 _PART_BYTES = 16 << 20
 _PARTS_MAX = 10_000
@@ -69,8 +69,9 @@ class S3Store:
 
     def get_range(self, key: str, start: int, length: int, etag: str | None = None) -> bytes:
         data = io.BytesIO()
-        if etag not in (self._copy(key, data.write, start, length), None):
-            raise Conflict(f"{self._where}: {key} was changed by another writer")
+        with suppress(BeyondEnd):
+            if etag not in (self._copy(key, data.write, start, length), None):
+                raise Conflict(f"{self._where}: {key} was changed by another writer")
         return data.getvalue()
 
     def put(self, key: str, data: bytes) -> str:
@@ -144,10 +145,7 @@ class S3Store:
                 yield found.object_name.removeprefix(self._prefix), found
 
     def _copy(self, key: str, write: Write, start: int = 0, length: int = 0) -> str:
-        """Pass `length` bytes from `start` (0: all) to `write`; the ETag.
-
-        An interrupted body is resumed.
-        """
+        """Pass `length` bytes from `start` (0: all) to `write`, over interruptions; the ETag."""
         offset, etag, retries_left = start, "", self._patience.retries
         with self._mapped(key):
             while offset == start or not length or offset < start + length:

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from lccp.contract.errors import NotFound
+from lccp.store.objects import read_range
 from lccp.store.port import Store
 from lccp_trainer.model.tensor_file import write_tensors
 
@@ -143,18 +144,12 @@ class StateFiles:
                 _copy(values, stored, part)
 
     def _read(self, name: str, start: int, length: int) -> bytes:
-        """`length` bytes; where the store gives fewer, it is asked for the rest."""
-        data = b""
-        while len(data) < length:
-            try:
-                more = self.store.get_range(
-                    f"{self.prefix}{name}", start + len(data), length - len(data)
-                )
-            except NotFound:
-                raise Damaged(f"{self.prefix}{name} is missing") from None
-            if not more:
-                raise Damaged(f"{self.prefix}{name}: is cut short")
-            data += more
+        try:
+            data = read_range(self.store, f"{self.prefix}{name}", start, length)
+        except NotFound:
+            raise Damaged(f"{self.prefix}{name} is missing") from None
+        if len(data) < length:
+            raise Damaged(f"{self.prefix}{name}: is cut short")
         if len(data) > length:
             raise Damaged(f"{self.prefix}{name}: the store gives more than was asked for")
         return data

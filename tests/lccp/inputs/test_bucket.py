@@ -7,7 +7,7 @@ import pytest
 from seaweedfs import SeaweedFS
 
 from lccp.api.invocation import StoreConfig
-from lccp.contract.errors import InvalidInput
+from lccp.contract.errors import InvalidInput, StoreUnavailable
 from lccp.contract.location import BucketLocation
 from lccp.inputs.bucket import Bucket
 from lccp.inputs.cache import cached
@@ -69,6 +69,18 @@ def test_an_object_that_changed_since_it_was_found_is_refused(
 
     with pytest.raises(InvalidInput, match=r"^model\.source: .*config\.json has changed since"):
         cached(found, remote, tmp_path / "cache", FIELD, lambda here: None)
+
+
+def test_a_range_that_comes_short_is_no_tokens(
+    bucket: Store, config: StoreConfig, location: BucketLocation
+) -> None:
+    remote = Bucket(location, config, FIELD)
+    found = remote.find(of_a_model)
+    name = f"{found.path}/config.json"
+
+    assert remote.read(found, name, 1, 1) == b"}"
+    with pytest.raises(StoreUnavailable, match=r"config\.json: 1 bytes came instead of 4"):
+        remote.read(found, name, 1, 4)
 
 
 def test_a_key_that_holds_nothing_is_named(config: StoreConfig, location: BucketLocation) -> None:

@@ -14,6 +14,7 @@ from lccp.store.keys import RunKeys
 from lccp.store.objects import (
     read,
     read_or_none,
+    read_range,
     read_versioned,
     reports,
     write,
@@ -108,3 +109,15 @@ def test_a_damaged_manifest_is_named_not_skipped(store: FileStore) -> None:
     store.put(KEYS.checkpoint_manifest(2), b'{"schemaVersion": 1, "kind"')
     with pytest.raises(InvalidInput, match=rf"{KEYS.checkpoint_manifest(2)}: is not JSON"):
         complete_checkpoints(store, KEYS)
+
+
+@pytest.mark.parametrize(("start", "length", "given"), [(0, 10, 10), (3, 5, 5), (8, 7, 2)])
+def test_a_store_that_gives_less_than_asked_for_is_asked_for_the_rest(
+    store: FileStore, start: int, length: int, given: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put("a", b"0123456789")
+    whole = store.get_range
+    monkeypatch.setattr(
+        store, "get_range", lambda key, at, most, etag: whole(key, at, min(most, 3), etag)
+    )
+    assert read_range(store, "a", start, length) == b"0123456789"[start : start + given]

@@ -57,6 +57,7 @@ def test_a_range_is_cut_where_the_object_ends(store: Store) -> None:
     assert store.get_range("a", 0, 3) == b"012"
     assert store.get_range("a", 4, 2) == b"45"
     assert store.get_range("a", 8, 100) == b"89"
+    assert store.get_range("a", 10, 1) == store.get_range("a", 11, 1) == b""
     with pytest.raises(NotFound):
         store.get_range("b", 0, 1)
 

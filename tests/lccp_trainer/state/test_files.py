@@ -80,7 +80,7 @@ class Counting:
         self.store = store
         self.read: dict[str, int] = {}
 
-    def get_range(self, key: str, start: int, length: int) -> bytes:
+    def get_range(self, key: str, start: int, length: int, _: None) -> bytes:
         self.read[key] = self.read.get(key, 0) + length
         return self.store.get_range(key, start, length)
 
@@ -108,7 +108,7 @@ class Short:
     def __init__(self, store: Store, most: int) -> None:
         self.store, self.most = store, most
 
-    def get_range(self, key: str, start: int, length: int) -> bytes:
+    def get_range(self, key: str, start: int, length: int, _: None) -> bytes:
         return self.store.get_range(key, start, min(length, self.most))
 
 

@@ -95,7 +95,7 @@ def test_one_bad_answer_of_the_store_is_no_damage(
     def get(key: str) -> bytes:
         return answered(key, read(key).data)
 
-    def get_range(key: str, start: int, length: int) -> bytes:
+    def get_range(key: str, start: int, length: int, _: None) -> bytes:
         whole = read(key).data[start : start + length]
         return whole if length == len(answered(key, whole)) else flipped(whole)
 
