@@ -46,11 +46,11 @@ The fields are those of `training`: `deepspeed.zeroStage` (ZeRO), `deepspeed.seq
 (SP), `deepspeed.expertParallelSize` (EP), `activationCheckpointing` (checkpointing) and
 `deepspeed.offloadOptimizer` (offload).
 
-Numbers are those of processes on which losses, gradient norms and weights after four steps in
+Numbers are those of processes on which losses, gradient norms and weights after twenty steps in
 float32 equal those of plain PyTorch, on one process, without packing (2e-6, 2e-6 of the norm,
-3e-5). **Bold** ones are compared by every run of the tests, the others were compared by the
-benchmark. *Not compared* does not rule out a layout: `python benchmarks/exactness.py --family …`
-compares it.
+3e-5). **Bold** ones are also compared by every run of the tests, after four steps, the others only
+by the benchmark. *Not compared* does not rule out a layout: `python benchmarks/exactness.py
+--family …` compares it.
 """
 TAIL = """## Models that are refused
 
