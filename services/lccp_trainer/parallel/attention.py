@@ -127,7 +127,7 @@ def _within_documents(
     documents = [
         attend(*document)
         for row, parts in zip(lengths, rows, strict=True)
-        for document in zip(*(torch.split(part, row, dim=1) for part in parts), strict=True)
+        for document in zip(*(torch.split(part, list(row), dim=1) for part in parts), strict=True)
     ]
     return torch.unflatten(torch.cat(documents, dim=1), 1, (len(lengths), -1)).squeeze(0)
 
