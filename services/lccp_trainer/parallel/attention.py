@@ -1,16 +1,11 @@
 """Causal attention within documents, over sequences that one or several processes hold.
 
-Several processes exchange heads for tokens before attention, and back after it (Jacobs et al.,
-DeepSpeed-Ulysses, arXiv 2309.14509). Outside attention each has a part of every sequence; within
-it, whole sequences with a part of the heads. Documents are isolated by cutting the sequence at
-their ends, not by a mask of length x length.
+Documents are isolated by cutting the sequence at their ends, not by a mask of length x length.
 """
 
 import logging
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import accumulate
 from typing import Any
 
@@ -20,6 +15,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
 from lccp.contract.errors import InvalidInput
+from lccp_trainer.parallel import sharing
 from lccp_trainer.parallel.supported import not_plain
 
 logger = logging.getLogger(__name__)
@@ -82,14 +78,11 @@ def attention(
             f"model.source: {type(module).__name__} asks for attention with {other}, which is not "
             "supported: take another model"
         )
-    if documents.group is not None:
-        size = dist.get_world_size(documents.group)
-        parts = (query, divisible(key, size), divisible(value, size))
-        query, key, value = heads_for_tokens(parts, documents.group)
-    within = _within_documents(query, key, value, documents.lengths, scaling, dropout)
-    if documents.group is not None:
-        within = tokens_for_heads(within, documents.group)
-    return within, None
+    attend = partial(_within_documents, scaling=scaling, dropout=dropout)
+    if documents.group is None:
+        return attend(query, key, value, documents.lengths), None
+    parts = (query, key, value)
+    return sharing.attended(parts, documents.lengths, documents.group, attend), None
 
 
 def _within_documents(
@@ -181,52 +174,3 @@ def packed(
     )
     assert isinstance(within, torch.Tensor)
     return within.reshape(*query.shape[:2], *within.shape[1:])
-
-
-def divisible(tensor: torch.Tensor, processes: int) -> torch.Tensor:
-    """Heads, each repeated next to itself, until `processes` divides their number."""
-    times = processes // math.gcd(tensor.shape[1], processes)
-    return tensor if times == 1 else tensor.repeat_interleave(times, dim=1)
-
-
-def heads_for_tokens(
-    tensors: Sequence[torch.Tensor], group: dist.ProcessGroup
-) -> tuple[torch.Tensor, ...]:
-    """[rows, heads, own tokens, size] each to [rows, own heads, tokens, size], in one message."""
-    rows, _, own, _ = tensors[0].shape
-    shape = (own, rows, dist.get_world_size(group), -1)
-    parts = [tensor.permute(2, 0, 1, 3).reshape(shape).movedim(2, 0) for tensor in tensors]
-    received = exchanged(torch.cat(parts, dim=-1), group).flatten(0, 1)
-    ends = list(accumulate(part.shape[-1] for part in parts))[:-1]
-    return tuple(
-        torch.unflatten(share, -1, (-1, tensor.shape[-1])).permute(1, 2, 0, 3)
-        for share, tensor in zip(received.tensor_split(ends, dim=-1), tensors, strict=True)
-    )
-
-
-def tokens_for_heads(tensor: torch.Tensor, group: dist.ProcessGroup) -> torch.Tensor:
-    """[rows, tokens, own heads, size] to [rows, own tokens, heads, size]."""
-    parts = torch.unflatten(tensor.transpose(0, 1), 0, (dist.get_world_size(group), -1))
-    return exchanged(parts, group).permute(2, 1, 0, 3, 4).flatten(2, 3)
-
-
-def exchanged(tensor: torch.Tensor, group: dist.ProcessGroup) -> torch.Tensor:
-    """[processes, ...]: the part with the number of each process, in place of one for each."""
-    result: torch.Tensor = _Exchange.apply(tensor, group)  # type: ignore[no-untyped-call]
-    return result
-
-
-class _Exchange(torch.autograd.Function):
-    """Its own reverse, and so its own gradient."""
-
-    @staticmethod
-    def forward(ctx: Any, tensor: torch.Tensor, group: dist.ProcessGroup) -> torch.Tensor:
-        ctx.group = group
-        sent = tensor.contiguous()
-        received = torch.empty_like(sent)
-        dist.all_to_all_single(received, sent, group=group)
-        return received
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return _Exchange.forward(ctx, gradient, ctx.group), None

@@ -154,11 +154,3 @@ def test_the_packed_kernel_is_asked_for_the_same(monkeypatch: pytest.MonkeyPatch
 
 def test_no_packed_kernel_runs_on_a_cpu() -> None:
     assert not module.has_packed_kernel(torch.device("cpu"))
-
-
-@pytest.mark.parametrize(("heads", "processes", "after"), [(2, 4, 4), (4, 2, 4), (2, 3, 6)])
-def test_key_heads_are_repeated_until_they_divide(heads: int, processes: int, after: int) -> None:
-    tensor = torch.arange(heads, dtype=torch.float32)[None, :, None, None]
-    repeated = module.divisible(tensor, processes)
-    times = after // heads
-    assert repeated.flatten().tolist() == [h for h in range(heads) for _ in range(times)]
