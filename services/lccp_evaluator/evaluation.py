@@ -18,7 +18,6 @@ from lccp.api.objects.report import EvaluationReport, ObjectReference, ProbeRepo
 from lccp.probes.registry import PROBES
 from lccp_evaluator.asked import Asked
 from lccp_evaluator.estimate import EvaluationCost, estimate
-from lccp_evaluator.model.execution import CUT
 from lccp_evaluator.passes.passage import Heads, Reading
 from lccp_evaluator.place import Place
 from lccp_evaluator.preparation import Prepared, Subject, ask, prepare
@@ -145,24 +144,15 @@ def _in_fitting_passes(prepared: Prepared, read: Callable[[Prepared], _Read]) ->
             smaller = prepared.halved()
             if cause_of(error) is not Cause.OUT_OF_MEMORY:
                 raise
-            if smaller is None and prepared.plan.way not in CUT:
-                raise MemoryError(_too_long(prepared)) from error
             if smaller is None:
-                raise
+                longest = max(len(one.ids) for each in prepared.cohorts for one in each.passages())
+                raise MemoryError(prepared.plan.too_large(longest)) from error
             logger.warning(
                 "not enough memory for passes of %d tokens: restarting with passes of %d",
                 prepared.plan.step_tokens,
                 smaller.plan.step_tokens,
             )
         prepared = smaller
-
-
-def _too_long(prepared: Prepared) -> str:
-    longest = max(len(one.ids) for cohort in prepared.cohorts for one in cohort.passages())
-    return (
-        f"not enough memory for a prompt of {longest:,} tokens, which this model reads in one pass "
-        f"({prepared.plan.reason}): give shorter lengths, or a device with more memory"
-    )
 
 
 def _read(

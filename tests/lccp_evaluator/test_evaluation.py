@@ -120,7 +120,7 @@ def test_prompts_that_take_one_pass_end_in_a_sentence_where_memory_is_short(
     monkeypatch.setattr(Step, "inputs", full)
 
     with pytest.raises(
-        MemoryError, match=r"for a prompt of \d+ tokens, which this .* one pass \(its layers mix"
+        MemoryError, match=r"for a prompt of \d+ tokens, which is read in one pass \(its layers mix"
     ):
         evaluate(a_subject(directory), a_place(tmp_path), ignored)
 

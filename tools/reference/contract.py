@@ -63,11 +63,10 @@ Some files are not JSON objects: `checkpoints/<tokens>/<writer>/…` (a Hugging 
 `state/<tokens>/<writer>/…` (DeepSpeed state), `samples/<probe>/<digest>.jsonl.gz` (the frozen
 samples; `samples/<probe>.json`: which of them count; `samples/files.json`: digests of their files),
 and beside each report `<probe>.npz` (arrays for figures) and `<probe>.samples.npz` (values per
-sample); until the report exists, `unfinished-….npz` (the results so far). The fine-tuning of a
-checkpoint reads and writes `control/`, `training/`, `state/` below `sft/<tokens>/`; its model is
-`sft/<tokens>/<writer>/…` if `sft/<tokens>/manifest.json` exists. A branch that starts at `<tokens>`
-writes `training/`, `state/`, `checkpoints/` below `branches/<tokens>/`; requests to it are in the
-run's `control/`.
+sample); until the report exists, `unfinished-….npz` (results). A checkpoint's fine-tuning uses
+`control/`, `training/`, `state/` below `sft/<tokens>/`; its model is `sft/<tokens>/<writer>/…` if
+`sft/<tokens>/manifest.json` exists. A branch that starts at `<tokens>` writes `training/`,
+`state/`, `checkpoints/` below `branches/<tokens>/`; requests to it are in the run's `control/`.
 """
 OBJECTS: tuple[tuple[str, str, type[Contract]], ...] = (
     ("run.json", "operator, once", RunIdentity),

@@ -129,6 +129,15 @@ class ExecutionPlan(Contract):
             return None
         return self.model_copy(update={"step_tokens": tokens})
 
+    def too_large(self, longest: int) -> str:
+        """What to say where prompts of up to `longest` tokens need more memory than there is."""
+        is_cut = self.way in CUT
+        passes = f"passes of {self.step_tokens:,}" if is_cut else f"one pass ({self.reason})"
+        return (
+            f"not enough memory for a prompt of {longest:,} tokens, which is read in {passes}: "
+            "give shorter lengths, or a device with more memory"
+        )
+
     @property
     def torch_dtype(self) -> torch.dtype:
         """`dtype`, as torch has it."""

@@ -58,6 +58,14 @@ def test_passes_are_halved_as_long_as_prompts_are_cut_and_passes_long() -> None:
     assert shared.model_copy(update={"way": "Stepped"}).halved() is not None
 
 
+def test_what_memory_is_too_small_for_is_told() -> None:
+    passes = PLAN.model_copy(update={"way": "Stepped", "step_tokens": 64}).too_large(1_000)
+    assert passes.startswith("not enough memory for a prompt of 1,000 tokens, which is read in ")
+    assert "in passes of 64: give" in passes
+    whole = PLAN.model_copy(update={"way": "Native", "reason": "its mask is its own"})
+    assert "read in one pass (its mask is its own): give shorter" in whole.too_large(1_000)
+
+
 def test_a_device_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 

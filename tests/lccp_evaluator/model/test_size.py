@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 import torch
-from families import FAMILIES
 from tiny_models import a_model
 from torch import Tensor
 
@@ -12,6 +11,7 @@ from lccp_evaluator.model import capture
 from lccp_evaluator.model.attention import CausalMask
 from lccp_evaluator.model.capture import Call
 from lccp_evaluator.model.size import Size
+from reference.compared import FAMILIES
 
 OWN = {"gpt_neox": {"num_key_value_heads": None}}
 """What a family's own configurations say otherwise."""

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from families import FAMILIES
 from tiny_models import a_model
 
 from lccp_evaluator.model import capture
@@ -14,6 +13,7 @@ from lccp_evaluator.passes.decoding import said_work
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.passage import Passage
 from lccp_evaluator.passes.work import Work
+from reference.compared import FAMILIES
 
 PROMPT, SAY = 70, 12
 

@@ -8,11 +8,11 @@ from tiny_models import a_model, a_passage
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from families import EXACT, FAMILIES, LAYERS, LENGTHS, WAYS
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.model.finite import NotFiniteModel
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.passage import Passage, Reading
+from reference.compared import EXACT, FAMILIES, LAYERS, LENGTHS, WAYS
 
 pytestmark = pytest.mark.slow
 

@@ -8,12 +8,12 @@ from torch import nn
 from transformers import AttentionMaskInterface
 from transformers.models.llama import modeling_llama
 
-from families import DTYPES, FAMILIES, REFUSED
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.model import capture, rope
 from lccp_evaluator.model.finite import NotFiniteModel
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.ways import Choice, choose, go
+from reference.compared import DTYPES, FAMILIES, REFUSED
 
 LONGEST = 400
 IDS = a_passage(LONGEST, 5, seed=0).ids
