@@ -153,7 +153,7 @@ def _sample(frame: _Frame, context: Slice, before: int, labels: Labels) -> Sampl
 
 def _frames(niah: NiahSettings, tokenizer: Tokenizer, drawn: Drawn) -> list[_Frame]:
     head, tail = niah.template.split("{context}")
-    opening = drawn.part((*tokenizer.leading, *(tokenizer.opening(head).ids if head else ())))
+    opening = drawn.part(tokenizer.beginning(head))
     needles = [
         _needle(needle, f"{FIELD}.needles[{number}]", tail, niah.separator, tokenizer)
         for number, needle in enumerate(niah.needles)
@@ -167,7 +167,11 @@ def _frames(niah: NiahSettings, tokenizer: Tokenizer, drawn: Drawn) -> list[_Fra
 def _needle(needle: Needle, where: str, tail: str, separator: str, tokenizer: Tokenizer) -> _Needle:
     beginning = f"{separator}{needle.stem}{space_between(needle.stem, needle.key)}"
     sentence = tokenizer.following(f"{beginning}{needle.key}")
-    question = tokenizer.following(tail.replace("{question}", needle.question))
+    asked = tail.replace("{question}", needle.question)
+    try:
+        question = tokenizer.following(asked, tokenizer.marks(tail, needle.question))
+    except InvalidInput as error:
+        raise InvalidInput(f"{where}.question: {error}") from None
     key_start = sum(end <= len(beginning) for _, end in sentence.offsets)
     is_known = tokenizer.knows(sentence) and tokenizer.knows(question)
     if not is_known or key_start == len(sentence.ids):

@@ -52,7 +52,7 @@ def draw(bio: BioSettings, tokenizer: Tokenizer, _files: Files) -> Drawn:
     """
     head, tail = bio.template.split("{context}")
     drawn = Drawn(names={"attribute": biographies.attributes()})
-    opening = drawn.part((*tokenizer.leading, *(tokenizer.opening(head).ids if head else ())))
+    opening = drawn.part(tokenizer.beginning(head))
     for number in range(bio.documents):
         document, piece = _document(bio, number, tokenizer)
         asked = list(_askable(document, piece, tail, bio.answer, tokenizer))
@@ -135,7 +135,7 @@ def _asked(
     whole = document.text[slice(*fact.sentence)]
     before, text = (f" {fact.stem}", fact.value) if answer == "Value" else ("", whole)
     prompt = tail.replace("{question}", fact.question) + before + " "
-    piece = tokenizer.following(prompt + text)
+    piece = tokenizer.following(prompt + text, tokenizer.marks(tail))
     first, last = piece.at((len(prompt), len(prompt) + len(text)))
     return piece.ids[:first], piece.ids[first:last]
 

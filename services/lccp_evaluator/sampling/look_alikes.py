@@ -63,7 +63,7 @@ def draw(multi_key: MultiKeySettings, tokenizer: Tokenizer, files: Files) -> Dra
     """
     head, tail = multi_key.template.split("{context}")
     drawn = Drawn()
-    opening = drawn.part((*tokenizer.leading, *(tokenizer.opening(head).ids if head else ())))
+    opening = drawn.part(tokenizer.beginning(head))
     facts = [list(_facts(multi_key, number)) for number in range(multi_key.sets)]
     sets = [
         _set(own, number, multi_key, tail, tokenizer, drawn) for number, own in enumerate(facts)
@@ -112,14 +112,16 @@ def _set(
     tokenizer: Tokenizer,
     drawn: Drawn,
 ) -> _Set:
-    def part(text: str) -> Slice:
-        return drawn.part(tokenizer.following(text).ids)
+    is_marked = tokenizer.marks(tail)
+
+    def part(text: str, is_marked: bool = False) -> Slice:
+        return drawn.part(tokenizer.following(text, is_marked).ids)
 
     needles = [
         _LookAlike(
             size,
             part(f" {fact.stem} {fact.value}."),
-            part(f"{tail.replace('{question}', fact.question)} {fact.stem}"),
+            part(f"{tail.replace('{question}', fact.question)} {fact.stem}", is_marked),
             part(f" {fact.value}"),
         )
         for size, fact in facts

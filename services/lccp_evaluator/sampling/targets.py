@@ -75,18 +75,20 @@ def _prompt(
     if not prompt[-1].isspace():
         prompt += space_between(prompt, question.answer)
     try:
-        piece = tokenizer.opening(prompt + question.answer)
+        filled = context, question.question, question.answer
+        is_marked = tokenizer.marks(template, *filled)
+        piece = tokenizer.opening(prompt + question.answer, is_marked)
     except InvalidInput as error:
         raise InvalidInput(f"{question.where}: {error}") from None
-    before = len(tokenizer.leading)
+    leading = tokenizer.leading_of(piece.ids)
     first, last = piece.at((len(prompt), len(prompt) + len(question.answer)))
     if piece.left_out or first == last:
         raise InvalidInput(
             f"{question.where}: the model's tokenizer has no token for a part of it, not even one "
             f"for unknown text: {REMEDY}"
         )
-    ids = np.array((*tokenizer.leading, *piece.ids), dtype=np.int32)
-    return ids, (before + first, before + last)
+    ids = np.array((*leading, *piece.ids), dtype=np.int32)
+    return ids, (len(leading) + first, len(leading) + last)
 
 
 def _slices(drawn: Drawn, whole: Slice, ids: Ids) -> tuple[Slice, ...]:

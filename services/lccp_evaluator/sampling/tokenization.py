@@ -111,21 +111,55 @@ class Tokenizer:
                 return tuple(found["input_ids"][: mask.index(0)])
         return ()
 
-    def opening(self, text: str) -> TokenizedText:
-        """`text` as the beginning of a prompt, without special tokens.
+    def marks(self, template: str, *texts: str) -> bool:
+        """Whether `template`, which is filled with `texts`, holds special tokens of the tokenizer.
 
-        A part of `text` that is spelled like one ("</s>") is ordinary text.
+        Raises InvalidInput if one of the texts does too, which would then not be ordinary text.
+        """
+        if not self._special_in(template):
+            return False
+        for found in map(self._special_in, texts):
+            if found:
+                raise InvalidInput(
+                    f"the text contains {found}, a special token of the model's tokenizer, as the "
+                    "template does: leave it out, or use a template without special tokens"
+                )
+        return True
+
+    def beginning(self, head: str) -> tuple[int, ...]:
+        """Ids before the context of prompts: the leading tokens, then a template's `head`."""
+        ids = self.opening(head, self.marks(head)).ids if head else ()
+        return (*self.leading_of(ids), *ids)
+
+    def leading_of(self, ids: tuple[int, ...]) -> tuple[int, ...]:
+        """The leading tokens of a prompt with `ids`: none if it spells them out itself."""
+        return () if ids[: len(self.leading)] == self.leading else self.leading
+
+    def opening(self, text: str, is_marked: bool = False) -> TokenizedText:
+        """`text` as the beginning of a prompt, without leading tokens.
+
+        A part of `text` that is spelled like a special token ("</s>") is ordinary text, unless
+        it is marked.
 
         Raises:
             InvalidInput: it is no text, or has too many characters for which there is no token.
         """
-        return _checked(self._tokenized(text))
+        return _checked(self._tokenized(text, is_marked))
 
     def knows(self, piece: TokenizedText) -> bool:
         """Whether there is a token for everything in `piece`."""
         return self.unknown_id not in piece.ids and not piece.left_out
 
-    def _tokenized(self, text: str) -> TokenizedText:
+    def _special_in(self, text: str) -> str | None:
+        """A special token that `text` spells out."""
+        return next((one for one in self._special if one in text), None)
+
+    @cached_property
+    def _special(self) -> list[str]:
+        added = self.library.added_tokens_decoder.values()
+        return [one.content for one in added if one.special]
+
+    def _tokenized(self, text: str, is_marked: bool = False) -> TokenizedText:
         if SURROGATE.search(text):
             raise InvalidInput(
                 "the text contains half of a surrogate pair, which no tokenizer accepts: write it "
@@ -135,22 +169,22 @@ class Tokenizer:
             text,
             add_special_tokens=False,
             return_offsets_mapping=True,
-            split_special_tokens=True,
+            split_special_tokens=not is_marked,
         )
         return TokenizedText(
             tuple(encoding["input_ids"]), tuple(map(tuple, encoding["offset_mapping"])), text
         )
 
-    def following(self, text: str) -> TokenizedText:
-        """`text`, tokenized as inside a prompt, after other text. Raises as `opening` does."""
+    def following(self, text: str, is_marked: bool = False) -> TokenizedText:
+        """`text`, tokenized as inside a prompt, after other text. See `opening`."""
         for anchor in ANCHORS:
-            whole = self._tokenized(anchor + text)
+            whole = self._tokenized(anchor + text, is_marked)
             edge = len(anchor)
             count = sum(end <= edge for _, end in whole.offsets)
             if all(start >= edge for start, _ in whole.offsets[count:]):
                 offsets = tuple((start - edge, end - edge) for start, end in whole.offsets[count:])
                 return _checked(TokenizedText(whole.ids[count:], offsets, text))
-        return self.opening(text)
+        return self.opening(text, is_marked)
 
     def text(self, ids: list[int]) -> str:
         """The text of `ids`, with special tokens spelled out."""

@@ -201,3 +201,21 @@ def test_chinese_stem_and_key_are_not_parted_by_a_space(tmp_path):
 
     assert spelled(tokenizer, needle) == "最好的事情是吃三明治。"
     assert spelled(tokenizer, needle[sample.key_start :]) == "吃三明治。"
+
+
+def test_special_tokens_of_a_template_are_single_tokens(tokenizer):
+    template = "<s>You\n{context}\n{question}</s>\nWork"
+    frozen = frozen_samples("niah", settings(template=template), tokenizer)
+    marks = tokenizer.library.convert_tokens_to_ids(["<s>", "</s>"])
+
+    for sample in frozen.samples:
+        ids = frozen.passage(sample).ids.tolist()
+        assert ids[0] == marks[0]
+        assert [ids.count(mark) for mark in marks] == [1, 1]
+
+
+def test_a_question_that_holds_a_special_token_of_such_a_template_is_named(tokenizer):
+    asked = {"template": "{context}{question}</s>", "needles": [NEEDLE | {"question": "Work</s>"}]}
+
+    with pytest.raises(InvalidInput, match=r"needles\[0\]\.question: the text contains </s>, a"):
+        frozen_samples("niah", settings(needlesPerHaystack=1, **asked), tokenizer)

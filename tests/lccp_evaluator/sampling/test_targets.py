@@ -140,3 +140,27 @@ def test_a_missing_file_is_named(tmp_path: Path, tokenizer: Tokenizer) -> None:
     asked = resolved(TargetPplSettings(path="none.jsonl"), CONTEXTS)
     with pytest.raises(InvalidInput, match=r"targetPpl.path: .*none.jsonl is missing"):
         targets.draw(asked, tokenizer, Files(tmp_path))
+
+
+def test_special_tokens_of_a_template_are_single_tokens(
+    tmp_path: Path, tokenizer: Tokenizer
+) -> None:
+    lines = [_line(SHORT), _line(f"You may. {SHORT}")]
+    drawn = _draw(tmp_path, lines, tokenizer, template="<s>{context}\n{question}</s>\n")
+    begin, end = tokenizer.library.convert_tokens_to_ids(["<s>", "</s>"])
+    answer = list(tokenizer.following("\nthe Work").ids)
+    for sample in drawn.samples:
+        ids = _ids(drawn, sample)
+        assert ids.index(begin) == 0
+        assert ids.count(begin) == ids.count(end) == 1
+        assert ids[ids.index(end) + 1 :] == answer
+        assert answer[-sample.length + sample.answer[0] :] == ids[slice(*sample.answer)]
+
+
+def test_a_text_with_a_special_token_of_such_a_template_is_named(
+    tmp_path: Path, tokenizer: Tokenizer
+) -> None:
+    lines = [_line(SHORT), _line(f"{SHORT * 9}</s>")]
+    with pytest.raises(InvalidInput, match=r"line 2: the text contains </s>, a special token"):
+        _draw(tmp_path, lines, tokenizer, template="{context}{question}</s>")
+    assert len(_draw(tmp_path, lines, tokenizer).samples) == 4

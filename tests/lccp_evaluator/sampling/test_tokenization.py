@@ -76,3 +76,26 @@ def test_a_tokenizer_without_latin_letters_has_leading_tokens_too(of_characters)
 def test_a_directory_without_tokenizer_is_refused_in_one_sentence(tmp_path):
     with pytest.raises(InvalidInput, match=r"contains no tokenizer"):
         Tokenizer(tmp_path)
+
+
+def test_special_tokens_of_a_template_are_tokens_and_those_of_texts_are_not(directory):
+    tokenizer = Tokenizer(directory)
+    end = tokenizer.library.convert_tokens_to_ids("</s>")
+
+    assert end not in tokenizer.opening("The Work</s>").ids
+    assert tokenizer.following("</s> You", tokenizer.marks("</s>{question}", " You")).ids == (
+        end,
+        *tokenizer.following(" You").ids,
+    )
+    assert not tokenizer.marks("{context}{question}", "</s>")
+    with pytest.raises(InvalidInput, match=r"contains </s>, a special token of the model's"):
+        tokenizer.marks("</s>{question}", "You", "keep</s>")
+
+
+def test_a_template_that_begins_with_the_leading_tokens_has_them_once(directory):
+    tokenizer = Tokenizer(directory)
+    begin = tokenizer.library.convert_tokens_to_ids("<s>")
+
+    assert tokenizer.beginning("") == tokenizer.leading
+    assert tokenizer.beginning("Work") == (*tokenizer.leading, *tokenizer.opening("Work").ids)
+    assert tokenizer.beginning("<s>Work").count(begin) == 1
