@@ -10,6 +10,7 @@ import torch
 from accelerate.hooks import remove_hook_from_module  # type: ignore[import-untyped]
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.distributed.configuration_utils import DistributedConfig
+from transformers.quantizers.auto import AutoHfQuantizer
 from transformers.utils import logging
 
 from lccp.api.causes import Cause, cause_of
@@ -121,16 +122,39 @@ def empty_model(directory: Path, trust_remote_code: bool = False) -> PreTrainedM
 
 
 def _loaded(directory: Path, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    load: Any = AutoModelForCausalLM.from_pretrained
     try:
-        result: tuple[Any, dict[str, Any]] = load(
-            directory, attn_implementation=capture.NAME, **options
-        )
+        return _loaded_with(capture.NAME, directory, options)
     except (KeyError, ValueError) as error:  # attention without the interface
         if capture.NAME not in str(error):
             raise
-        result = load(directory, **options)
+        return _loaded_with("eager", directory, options)
+
+
+def _loaded_with(
+    attention: str, directory: Path, options: dict[str, Any]
+) -> tuple[Any, dict[str, Any]]:
+    """The model with this attention, whichever its config.json names."""
+    load: Any = AutoModelForCausalLM.from_pretrained
+    config = AutoConfig.from_pretrained(
+        directory, local_files_only=True, trust_remote_code=options["trust_remote_code"]
+    )
+    _check_quantization(config, directory / CONFIG)
+    config._attn_implementation = attention
+    result: tuple[Any, dict[str, Any]] = load(
+        directory, config=config, attn_implementation=attention, **options
+    )
     return result
+
+
+def _check_quantization(config: Any, where: Path) -> None:
+    """Raise InvalidInput if transformers would read quantized weights without their scales."""
+    quantization = getattr(config, "quantization_config", None)
+    if quantization and not AutoHfQuantizer.supports_quant_method(quantization):
+        raise InvalidInput(
+            f"{where}: quantization_config: transformers does not know the method "
+            f"{quantization.get('quant_method')!r}, so it would leave out the scales of the "
+            "weights: give the model before its quantization, or dequantize it"
+        )
 
 
 def _check_weights(directory: Path, loading: dict[str, Any]) -> None:

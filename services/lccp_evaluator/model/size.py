@@ -39,7 +39,7 @@ class Size:
     vocabulary: int
     hidden: int
     attention_width: float
-    """Mean of the query heads' total widths of keys and of values, over all layers."""
+    """Mean of the query heads' total widths of keys and of values, added up over all layers."""
     widest: int
     """Largest output width of a matrix, per token."""
     cache_bytes: int
@@ -51,8 +51,7 @@ class Size:
         """The size of `model`; weights on the meta device count too."""
         config = model.config.get_text_config(decoder=True)
         embeddings: Any = model.get_input_embeddings()
-        layers = config.num_hidden_layers
-        width, cached = _widths(config)
+        layers = [_widths(one) for one in _layers(config)]
         value_bytes = embeddings.weight.element_size()
         return cls(
             weight_bytes=sum(own(one).nbytes for one in model.parameters()),
@@ -60,16 +59,28 @@ class Size:
             multiplied=_multiplied(model, config),
             vocabulary=len(embeddings.weight),
             hidden=config.hidden_size,
-            attention_width=layers * width,
+            attention_width=sum(width for width, _ in layers),
             widest=max(one.shape[-2] for one in model.parameters() if one.ndim > 1),
-            cache_bytes=layers * cached * value_bytes,
+            cache_bytes=sum(cached for _, cached in layers) * value_bytes,
             value_bytes=value_bytes,
         )
 
 
+def _layers(config: Any) -> list[Any]:
+    """The configuration of each layer."""
+    if getattr(config, "is_heterogeneous", False):
+        return list(config.per_layer_config)
+    return [config] * config.num_hidden_layers
+
+
 def _widths(config: Any) -> tuple[float, int]:
-    """Mean attention width of a layer, and the elements of a token's keys and values."""
+    """Mean attention width of a layer, and the elements of a token's keys and values.
+
+    Both are 0 if its configuration knows no heads, as of state-space models.
+    """
     named = {name: getattr(config, name, None) for name in ATTENTION}
+    if not named["num_attention_heads"]:
+        return 0.0, 0
     attention = Attention.from_config(named)
     return attention.width, attention.cached
 

@@ -32,7 +32,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.masking_utils import eager_mask
 
-from lccp.contract.errors import InvalidInput
+from lccp.api.causes import Cause, cause_of
+from lccp.contract.errors import InvalidInput, LccpError, sentence_of
 from lccp_evaluator.model import capture
 from lccp_evaluator.model.attention import CausalMask, attend
 from lccp_evaluator.model.capture import Call
@@ -154,10 +155,11 @@ def check_attention(
     start = np.asarray(ids[:CHECKED_TOKENS], dtype=np.int64)
     _forward(model, start, check)
     layers = model.config.get_text_config().num_hidden_layers
-    if len(check.modules) != layers:
-        raise InvalidInput(
-            f"{len(check.modules)} of its {layers} layers have attention that can be measured"
-        )
+    found = len(check.modules)
+    if found > layers:
+        raise InvalidInput(f"its {layers} layers compute attention {found} times")
+    if found < layers:
+        raise InvalidInput(f"{found} of its {layers} layers have attention that can be measured")
     layer = _layer_of(model, check.modules[0])
     with _stopping_at(layer), suppress(_MasksBuilt):
         _forward(model, np.full(longest, start[0]), MaskCheck())
@@ -191,11 +193,27 @@ def _integers(value: object) -> Iterator[int]:
 def _forward(model: PreTrainedModel, ids: NDArray[np.integer], observer: capture.Observer) -> None:
     tokens = torch.tensor(ids, device=model.device)[None]
     positions, first = torch.arange(len(ids), device=model.device), torch.zeros(1, dtype=torch.long)
+    with torch.no_grad(), capture.observing(observer), running("its code does not allow it"):
+        model(tokens, position_ids=positions[None], use_cache=False, logits_to_keep=first)
+
+
+@contextmanager
+def running(what: str) -> Iterator[None]:
+    """Raise InvalidInput, `what` and the reason, for whatever a model's own code raises.
+
+    Lack of memory is no fault of it.
+    """
     try:
-        with torch.no_grad(), capture.observing(observer):
-            model(tokens, position_ids=positions[None], use_cache=False, logits_to_keep=first)
-    except (AttributeError, TypeError) as error:
-        raise InvalidInput(f"its mask is not transformers' own ({error})") from error
+        yield
+    except (LccpError, _MasksBuilt):
+        raise
+    except Exception as error:
+        if cause_of(error) is Cause.OUT_OF_MEMORY:
+            raise
+        told = sentence_of(error).split("\n")[0]
+        is_of_mask = CausalMask.__name__ in told
+        what = "its mask is not transformers' own" if is_of_mask else what
+        raise InvalidInput(f"{what} ({told})") from error
 
 
 def _layer_of(model: nn.Module, inner: nn.Module) -> nn.Module:

@@ -16,6 +16,7 @@ from lccp_evaluator.model.support import (
     FURTHER_TOKENS,
     NAMED_TOKENS_MAX,
     check_attention,
+    running,
     telling_tokens,
 )
 from lccp_evaluator.passes.engine import Engine
@@ -47,8 +48,7 @@ def choose(model: PreTrainedModel, ids: NDArray[np.integer], longest: int, watch
         NotFiniteModel: there are NaN or infinite values.
     """
     choice = _best(model, ids, longest, watches)
-    if choice.way != "Forked":
-        go(model, choice.way)
+    if choice.way == "Whole":
         _check_causal(model, ids, choice.way)
     return choice
 
@@ -59,6 +59,7 @@ def _best(model: PreTrainedModel, ids: NDArray[np.integer], longest: int, watche
     except NotFiniteModel:
         raise
     except InvalidInput as error:
+        _check_causal(model, ids, "Native")
         if watches:
             raise InvalidInput(
                 f"model type {model.config.model_type!r} cannot be evaluated: {error}; its heads "
@@ -98,16 +99,22 @@ def _check(model: PreTrainedModel, ids: NDArray[np.integer], longest: int) -> No
 
 
 def _check_causal(model: PreTrainedModel, ids: NDArray[np.integer], way: Way) -> None:
-    """Raise InvalidInput if likelihoods change with the tokens that follow."""
+    """Raise InvalidInput if likelihoods change with the tokens that follow, or can't be computed.
+
+    `model` is left set up for `way`.
+    """
+    go(model, way)
     start = _trial(ids, telling_tokens(model))
     half, tokens = len(start) // 2, model.config.get_text_config(decoder=True).vocab_size
     other = np.concatenate((start[:half], (start[half:] + 1) % tokens))
     engine = Engine(model, way, len(start), watches=False)
-    one, two = engine.read([Passage(ids, (1, half)) for ids in (start, other)])
+    refused = f"model type {model.config.model_type!r} cannot be evaluated"
+    with running(f"{refused}: its own code fails on {len(start)} tokens"):
+        one, two = engine.read([Passage(ids, (1, half)) for ids in (start, other)])
     if _differ(model, one.nll, two.nll) > _tolerance(model):
         raise InvalidInput(
-            f"model type {model.config.model_type!r} cannot be evaluated: its likelihoods change "
-            "with the tokens that follow, so it is no causal language model"
+            f"{refused}: its likelihoods change with the tokens that follow, so it is no causal "
+            "language model"
         )
 
 

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from lccp.contract.errors import InvalidInput
+from lccp_evaluator.model import capture
 from lccp_evaluator.model.execution import ExecutionPlan
 from lccp_evaluator.model.finite import NotFiniteModel
 from lccp_evaluator.model.loading import ADAPTER, context_length, load_model, read_config
@@ -126,3 +127,17 @@ def test_a_model_with_code_of_its_own_says_how_to_allow_it(tmp_path: Path) -> No
 
     with pytest.raises(InvalidInput, match=r"Python code.*--trust-remote-code"):
         read_config(tmp_path)
+
+
+@pytest.mark.parametrize("pinned", ["eager", "flash_attention_2"])
+def test_attention_that_a_configuration_pins_does_not_count(directory: Path, pinned: str) -> None:
+    rewrite(directory, _attn_implementation=pinned)
+
+    assert load_model(directory, PLAN).model.config._attn_implementation == capture.NAME
+
+
+def test_weights_whose_scales_would_be_left_out_are_refused(directory: Path) -> None:
+    rewrite(directory, quantization_config={"quant_method": "modelopt"})
+
+    with pytest.raises(InvalidInput, match=r"config\.json: quantization_config: .* 'modelopt', so"):
+        load_model(directory, PLAN)

@@ -71,3 +71,19 @@ def test_keys_and_values_are_as_wide_as_those_of_a_pass(family: str) -> None:
     size = Size.of(model)
 
     assert (size.attention_width, size.cache_bytes) == (seen.attended, 4 * seen.cached)
+
+
+def test_layers_of_different_widths_are_added_up() -> None:
+    layers = ["sliding_attention", "full_attention"]
+    widths = {"head_dim": 8, "global_head_dim": 16, "num_global_key_value_heads": None}
+    model = a_model("gemma4_text", num_hidden_layers=2, layer_types=layers, **widths)
+
+    assert Size.of(model).attention_width == 4 * (8 + 16)
+    assert Size.of(model).cache_bytes == 2 * 2 * (8 + 16) * 4
+
+
+def test_a_model_without_attention_has_no_width() -> None:
+    size = Size.of(a_model("mamba", state_size=4, num_attention_heads=None))
+
+    assert (size.attention_width, size.cache_bytes) == (0, 0)
+    assert size.weight_bytes > 0

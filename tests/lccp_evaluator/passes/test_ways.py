@@ -124,13 +124,26 @@ def test_prompts_of_a_few_tokens_are_enough_to_choose(model_type, tokens):
     assert choice.way == {"llama": "Forked", "bloom": "Native"}[model_type]
 
 
+@pytest.mark.parametrize("watches", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
 @pytest.mark.parametrize("model_type", ["bert", "cpmant"])
-def test_a_model_whose_tokens_see_later_ones_is_refused(model_type, dtype):
+def test_a_model_whose_tokens_see_later_ones_is_refused(model_type, dtype, watches):
     model = a_model(model_type, dim_head=8, dim_ff=16).to(dtype)
 
     with pytest.raises(InvalidInput, match=f"'{model_type}' cannot be .*no causal language model"):
-        choose(model, IDS, LONGEST, watches=False)
+        choose(model, IDS, LONGEST, watches)
+
+
+@pytest.mark.parametrize("watches", [True, False])
+def test_a_model_whose_own_code_fails_is_refused_with_its_error(watches):
+    model = a_model("llama")
+    model.model.norm = nn.Linear(8, 8)
+
+    with pytest.raises(
+        InvalidInput,
+        match=r"'llama' cannot be evaluated: its own code fails on 48 tokens \(RuntimeError: mat1",
+    ):
+        choose(model, IDS, LONGEST, watches)
 
 
 def test_attention_without_its_mask_function_is_refused(monkeypatch):
