@@ -22,7 +22,7 @@ from lccp_evaluator.sampling.haystacks import Stream
 from lccp_evaluator.sampling.positions import cell, pick, tolerance_percent
 from lccp_evaluator.sampling.samples import Drawn, Labels, Sample, Slice, Span, part_of
 from lccp_evaluator.sampling.sources.files import Files
-from lccp_evaluator.sampling.sources.words import telling
+from lccp_evaluator.sampling.sources.words import folded, telling
 from lccp_evaluator.sampling.tokenization import Tokenizer, space_between
 
 FIELD = "evaluation.probes.niah"
@@ -192,9 +192,9 @@ def _unknown_field(needle: Needle, tokenizer: Tokenizer) -> str:
 
 def _check_absent(needles: Sequence[Needle], texts: Sequence[str]) -> None:
     """Raise InvalidInput if the answer of a needle occurs in the haystack's text."""
-    whole = "\n".join(" ".join(text.split()).lower() for text in texts)
+    whole = "\n".join(folded(" ".join(text.split())) for text in texts)
     for number, needle in enumerate(needles):
-        if " ".join(needle.key.split()).lower() in whole:
+        if folded(" ".join(needle.key.split())) in whole:
             raise InvalidInput(
                 f"{FIELD}.needles[{number}].key: {needle.key!r} occurs in the haystack's text, so "
                 "it would be found without its needle: use another needle or haystack"

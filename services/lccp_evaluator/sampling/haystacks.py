@@ -120,17 +120,20 @@ def _haystack(
 ) -> Stream:
     """`tokens` tokens that begin with text number `first`.
 
-    All are tokenized in one call, so that texts join as the tokenizer joins them.
+    All are tokenized in one call, so that texts join as the tokenizer joins them; of a very long
+    text, no more than may be needed.
     """
     order = _endless(len(texts), first, rng)
     chosen: list[str] = []
     held = 0
-    wanted = tokens * FEWEST_CHARACTERS_PER_TOKEN
-    while wanted < 2 * tokens * CHARACTERS_PER_TOKEN:
+    wanted, most = (
+        tokens * each for each in (FEWEST_CHARACTERS_PER_TOKEN, 2 * CHARACTERS_PER_TOKEN)
+    )
+    while wanted < most:
         while held < wanted:
             chosen.append(texts[next(order)])
             held += len(chosen[-1])
-        text = "".join(chosen).lstrip()
+        text = "".join(chosen).lstrip()[:most]
         piece = tokenizer.following(text)
         if len(piece.ids) >= tokens:
             check_known(piece.ids, tokenizer, where, "give text in words of its vocabulary")

@@ -159,3 +159,27 @@ def test_a_haystack_of_unknown_words_is_refused(tmp_path):
 def test_half_a_surrogate_pair_is_refused(tokenizer):
     with pytest.raises(InvalidInput, match="half of a surrogate pair"):
         tokenizer.following("One \ud800 two.")
+
+
+def test_of_a_very_long_text_no_more_is_tokenized_than_may_be_needed(tokenizer):
+    class Counting:
+        longest = 0
+
+        def __getattr__(self, name):
+            return getattr(tokenizer, name)
+
+        def following(self, text):
+            self.longest = max(self.longest, len(text))
+            return tokenizer.following(text)
+
+    counting, texts = Counting(), ["The Work. You may. Each Work? " * 10_000] * 2
+    long = haystacks.draw(texts, counting, haystacks=2, tokens=50, seed=0, where=WHERE)
+    short = [text[:5_000] for text in texts]
+
+    assert counting.longest == 2 * 50 * haystacks.CHARACTERS_PER_TOKEN
+    for one, other in zip(
+        long,
+        haystacks.draw(short, tokenizer, haystacks=2, tokens=50, seed=0, where=WHERE),
+        strict=True,
+    ):
+        assert one.ids.tolist() == other.ids.tolist()

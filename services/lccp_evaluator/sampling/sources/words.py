@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from unicodedata import normalize
 
 WORD = re.compile(r"[^\W_]+")
 SHORTEST = 4
@@ -19,9 +20,17 @@ whom whose will with within without would your
 TELLS_NOTHING = frozenset(COMMON.split())
 
 
+def folded(text: str) -> str:
+    """`text` without its case and its forms of characters (`e` with an accent, or `é`).
+
+    Tokenizers may read such forms alike, and people do.
+    """
+    return normalize("NFKC", text).casefold()
+
+
 def telling(texts: Iterable[str]) -> frozenset[str]:
-    """Words of `texts`, case-folded, except common ones and those of fewer than four letters."""
-    words = (word for text in texts for word in WORD.findall(text.casefold()))
+    """Words of `texts`, folded, except common ones and those of fewer than four letters."""
+    words = (word for text in texts for word in WORD.findall(folded(text)))
     return frozenset(word for word in words if not word.isascii() or _tells(word))
 
 
@@ -29,10 +38,10 @@ def holds_any(text: str, words: frozenset[str]) -> bool:
     """Whether one of `words` is in `text`; non-ASCII words count anywhere, even within others."""
     if not words:
         return False
-    folded = text.casefold()
-    if any(not word.isascii() and word in folded for word in words):
+    plain = folded(text)
+    if any(not word.isascii() and word in plain for word in words):
         return True
-    return not words.isdisjoint(WORD.findall(folded))
+    return not words.isdisjoint(WORD.findall(plain))
 
 
 def _tells(word: str) -> bool:

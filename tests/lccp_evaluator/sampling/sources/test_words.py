@@ -28,3 +28,12 @@ def test_words_of_scripts_without_spaces_are_found_anywhere():
 
     assert holds_any("湖上有银色的鹭。", words)
     assert not holds_any("湖上有鹭。", words)
+
+
+def test_words_are_found_in_any_form_of_their_characters():
+    for text, needle in (
+        ("Cafe\u0301s", "cafés"),
+        ("a café-bar", "cafe\u0301"),
+        ("ｏｒｌｏｗ", "Orlow"),
+    ):
+        assert holds_any(text, telling([needle]))
