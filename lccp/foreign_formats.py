@@ -16,6 +16,7 @@ OTHER_FORMATS = (
     ("mp_rank_*", "a checkpoint of Megatron", CONVERT),
     ("pytorch_model*.bin", "pickled weights, which are never loaded", CONVERT),
     ("consolidated*.pth", "pickled weights, which are never loaded", CONVERT),
+    ("*.gguf", "a model of llama.cpp", CONVERT),
 )
 """Names of files and folders in checkpoints of other formats, what they are, and what to do."""
 

@@ -1,4 +1,4 @@
-"""Empty arguments, which a shell makes of variables without a value."""
+"""A command's arguments, of which none may be empty by mistake, and its help."""
 
 from typing import Any
 
@@ -10,7 +10,10 @@ MAY_BE_EMPTY = ("separator",)
 
 
 class Command(TyperCommand):
-    """A command that refuses empty arguments: as a path, one would be the working folder."""
+    """A command that refuses empty arguments: as a path, one would be the working folder.
+
+    A shell makes them of variables without a value. Its help is wrapped at the terminal's width.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         given, _, order = self.make_parser(ctx).parse_args(args=list(args))
@@ -19,6 +22,19 @@ class Command(TyperCommand):
                 otherwise = "" if parameter.required else ", or leave it out"
                 raise InvalidInput(f"{_name(parameter)}: is empty: give a value{otherwise}")
         return super().parse_args(ctx, args)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        written, self.help = self.help, _flowing(self.help or "")
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self.help = written
+
+
+def _flowing(text: str) -> str:
+    """`text` with each paragraph in one line, for a terminal to wrap; indented lines stay."""
+    parts = text.split("\n\n")
+    return "\n\n".join(part if part.startswith(" ") else part.replace("\n", " ") for part in parts)
 
 
 def _name(parameter: Any) -> str:

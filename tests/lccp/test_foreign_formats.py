@@ -13,6 +13,7 @@ OTHERS = {
     ("pytorch_model_fsdp_0/__0_0.distcp", "trainer_state.json"): "a checkpoint of FSDP (pytorch_m",
     ("mp_rank_00/model_optim_rng.pt",): "a checkpoint of Megatron (mp_rank_00): convert",
     ("global_step10/mp_rank_00_model_states.pt", "zero_to_fp32.py"): "a checkpoint of DeepSpeed",
+    ("model-q4_0.gguf",): "a model of llama.cpp (model-q4_0.gguf): convert it first",
     ("pytorch_model.bin", "tokenizer.json"): "pickled weights, which are never loaded (pytorch_mod",
 }
 

@@ -1,6 +1,7 @@
 """What a slip in a shell makes is refused by name, before anything is read."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from typer.testing import Result
@@ -32,3 +33,14 @@ def test_what_may_be_empty_is_taken(lccp: Callable[..., Result]) -> None:
     empty = lccp("evaluate", "gone", "--out", "b", "--separator", "", "--seed", "-1")
 
     assert "--seed: " in empty.stderr
+
+
+def test_help_is_wrapped_where_the_terminal_ends(
+    lccp: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for command in ("evaluate", "watch"):
+        lines = [line.rstrip() for line in lccp(command, "--help").stdout.split("\n")]
+        told = lines[: lines.index(" Examples:")]
+        short = [line for line, after in pairwise(told) if after and 0 < len(line) < 60]
+        assert not short

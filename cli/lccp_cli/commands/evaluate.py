@@ -107,7 +107,7 @@ def evaluate(
         lccp evaluate ./ckpt --out ckpt-eval --prompts prompts.jsonl
         lccp evaluate hf://HuggingFaceTB/SmolLM2-135M --out smollm2 --limit 4
         lccp evaluate --series ./checkpoints --out eval --tokens-per-step 4M
-        lccp evaluate --series base step-1000 step-2000 --out eval --tokens 0,4B,8B
+        lccp evaluate --series base step-1 step-2 --out eval --tokens 0,4B,8B
     """
     from lccp.contract.errors import InvalidInput
     from lccp_cli.manifest import fetched_model

@@ -10,7 +10,6 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from lccp.contract.errors import InvalidInput
-from lccp_evaluator.model import capture
 from lccp_evaluator.model.execution import ExecutionPlan
 from lccp_evaluator.model.finite import NotFiniteModel
 from lccp_evaluator.model.loading import ADAPTER, context_length, load_model, read_config
@@ -133,7 +132,9 @@ def test_a_model_with_code_of_its_own_says_how_to_allow_it(tmp_path: Path) -> No
 def test_attention_that_a_configuration_pins_does_not_count(directory: Path, pinned: str) -> None:
     rewrite(directory, _attn_implementation=pinned)
 
-    assert load_model(directory, PLAN).model.config._attn_implementation == capture.NAME
+    model = load_model(directory, PLAN).model
+    with pytest.raises(LookupError, match="observer"):
+        model(torch.ones(1, 2, dtype=torch.int64))
 
 
 def test_weights_whose_scales_would_be_left_out_are_refused(directory: Path) -> None:
