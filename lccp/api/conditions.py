@@ -92,7 +92,7 @@ class Reason(StrEnum):
 REMEDIES = {
     Reason.QUEUED: "it starts when the queue has room",
     Reason.UNKNOWN_QUEUE: "name a LocalQueue of this namespace, or none",
-    Reason.HELD_BACK: "undo that change, or delete the Job; what is due is then created",
+    Reason.HELD_BACK: "undo that change, or delete that object; what is due is then created",
     Reason.UNSCHEDULABLE: "free or add nodes, or lower {pods}.resources and relax {pods}.placement",
     Reason.QUOTA_EXCEEDED: "raise the namespace's quota or end what fills it; if it limits CPU, "
     "memory or devices, lowering {pods}.resources helps too",

@@ -130,7 +130,7 @@ def test_an_earlier_job_that_holds_an_attempt_back_is_not_said_to_be_made_again(
     world.reconcile(seen(world, workloads=Known({}), rejected={Training(1): held}))
 
     told = message(world, ConditionType.TRAINING)
-    assert told.endswith("undo that change, or delete the Job; what is due is then created")
+    assert told.endswith("undo that change, or delete that object; what is due is then created")
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from lccp.contract.errors import LccpError, NotFound
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.informer import Informer
+from lccp_operator.kubernetes.workloads.naming import named
 from lccp_operator.kubernetes.workloads.seen import RunKey, Seen, owner_uids
-from lccp_operator.kubernetes.workloads.states import named, states
+from lccp_operator.kubernetes.workloads.states import states
 from lccp_operator.kubernetes.workloads.troubles import has_ended, is_pending, of_status
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import WorkloadState

@@ -18,10 +18,10 @@ from lccp_operator.kubernetes.workloads.endings import (
     told,
 )
 from lccp_operator.kubernetes.workloads.jobs import QUEUE_LABEL
+from lccp_operator.kubernetes.workloads.naming import workload_named
 from lccp_operator.kubernetes.workloads.seen import CHANGES, Seen, condition_of, saved_state
 from lccp_operator.kubernetes.workloads.troubles import silent_node, trouble_of
 from lccp_operator.workloads.kind import Workload
-from lccp_operator.workloads.registry import workload_of
 from lccp_operator.workloads.state import TERMINAL, EndingRule, Phase, Pod, WorkloadState
 
 PHASES = {
@@ -47,24 +47,6 @@ RULES = (EndingRule.DISRUPTION, EndingRule.CONFIGURATION, EndingRule.NOT_FINITE,
 MATCHED = re.compile(r"(exit code (?P<code>\d+) )?matching FailJob rule at index (?P<index>\d+)$")
 
 
-def named(jobs: Iterable[Object], run: str) -> dict[Workload, Object]:
-    """The Jobs of `run` by the workload that their labels name.
-
-    Raises InvalidInput for labels that another version of LCCP, or somebody, wrote: without them a
-    Job would count as gone, and another one would begin.
-    """
-    found: dict[Workload, Object] = {}
-    for job in sorted(jobs, key=lambda job: str(job["metadata"]["name"])):
-        workload, name = _workload("Job", job), job["metadata"]["name"]
-        if workload is None or workload.name(run) != name:
-            raise InvalidInput(
-                f"the labels of Job {name} are not those of its name, since somebody changed them: "
-                "nothing is started while it exists: put them back, or delete it"
-            )
-        found[workload] = job
-    return found
-
-
 def states(seen: Seen, now: datetime) -> dict[Workload, WorkloadState]:
     """The workloads at `now` (UTC): those with a Job, and those that only have pods left.
 
@@ -74,22 +56,12 @@ def states(seen: Seen, now: datetime) -> dict[Workload, WorkloadState]:
     return _without_job(seen, now) | known
 
 
-def _workload(kind: str, document: Object) -> Workload | None:
-    try:
-        return workload_of(document["metadata"].get("labels", {}))
-    except (KeyError, ValueError) as error:
-        raise InvalidInput(
-            f"{kind} {document['metadata']['name']} has labels of another version of LCCP "
-            f"({error}): nothing is started while it exists: delete it"
-        ) from None
-
-
 def _without_job(seen: Seen, now: datetime) -> dict[Workload, WorkloadState]:
     """Workloads whose Job was deleted or lost its labels, while a pod of theirs may still work."""
     jobs = {job["metadata"]["uid"] for job in seen.jobs.values()}
     left: dict[Workload, list[Pod]] = defaultdict(list)
     for pod in seen.pods:
-        workload = None if _controller_uid(pod) in jobs else _workload("Pod", pod)
+        workload = None if _controller_uid(pod) in jobs else workload_named("Pod", pod)
         if workload is not None:
             left[workload].append(_pod(pod, now))
     return {

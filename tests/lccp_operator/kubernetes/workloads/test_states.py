@@ -10,50 +10,15 @@ from lccp.api.causes import Cause
 from lccp.contract.errors import InvalidInput
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.seen import Seen
-from lccp_operator.kubernetes.workloads.states import named, states
+from lccp_operator.kubernetes.workloads.states import states
 from lccp_operator.workloads.endings import Ending, failure
-from lccp_operator.workloads.evaluation import Evaluation
-from lccp_operator.workloads.kind import Workload
-from lccp_operator.workloads.purge import Purge
 from lccp_operator.workloads.state import EndingRule, Phase, SavedState, WorkloadState
 from lccp_operator.workloads.training import Training
-
-
-def labelled(name: str, own: dict[str, str]) -> Object:
-    return {"metadata": {"name": name, "labels": own}}
 
 
 def state(job: Object, *pods: Object, **seen: tuple[Object, ...]) -> WorkloadState:
     (only,) = states(Seen({GANG: job}, pods, **seen), NOW).values()
     return only
-
-
-@pytest.mark.parametrize(
-    ("component", "facts", "workload"),
-    [
-        (labels.TRAINER, {"attempt": "3"}, Training(3)),
-        (
-            labels.EVALUATOR,
-            {"tokens": "000000000008192", "suite": "intrinsic", "try": "2"},
-            Evaluation(8_192, number=2),
-        ),
-        (labels.PURGER, {}, Purge()),
-    ],
-    ids=["trainer", "evaluator", "purger"],
-)
-def test_a_job_is_known_by_its_labels(
-    component: str, facts: dict[str, str], workload: Workload
-) -> None:
-    job = labelled(workload.name("tiny"), labels.of_workload("tiny", component, **facts))
-    assert named([job], "tiny") == {workload: job}
-
-
-def test_jobs_are_read_in_the_order_of_their_names() -> None:
-    jobs = [
-        labelled(f"tiny-train-a{i}", labels.of_workload("tiny", labels.TRAINER, attempt=str(i)))
-        for i in (2, 1)
-    ]
-    assert list(named(jobs, "tiny")) == [Training(1), Training(2)]
 
 
 def test_a_job_says_what_settings_it_was_made_from() -> None:
@@ -77,31 +42,6 @@ def test_a_job_says_which_state_its_gang_saved_last(told: dict[str, str], saved:
     job = a_job() | {"metadata": a_job()["metadata"] | {"annotations": told}}
     at = datetime(2026, 1, 5, 9, tzinfo=UTC)
     assert state(job).saved == (SavedState(8, at) if saved else None)
-
-
-def test_labels_of_another_version_are_named() -> None:
-    own = labels.of_workload("tiny", labels.EVALUATOR, tokens="000000000008192", **{"try": "1"})
-
-    with pytest.raises(InvalidInput, match=r"labels of another version.*'suite'.*delete it"):
-        named([labelled("j", own)], "tiny")
-
-
-@pytest.mark.parametrize(
-    "edited",
-    [{labels.COMPONENT: None}, {labels.COMPONENT: "other"}, {f"{labels.GROUP}/attempt": "1"}],
-    ids=["kind removed", "another kind", "another attempt"],
-)
-def test_a_job_whose_labels_are_not_those_of_its_name_is_named(
-    edited: dict[str, str | None],
-) -> None:
-    own = labels.of_workload("tiny", labels.TRAINER, attempt="2")
-    kept = {name: value for name, value in (own | edited).items() if value is not None}
-    jobs = [labelled("tiny-train-a2", given) for given in (own, kept)]
-
-    assert list(named(jobs[:1], "tiny")) == [Training(2)]
-
-    with pytest.raises(InvalidInput, match=r"labels of Job tiny-train-a2 .* put them back"):
-        named(jobs, "tiny")
 
 
 def test_a_pod_whose_index_is_no_number_is_named() -> None:
