@@ -40,6 +40,17 @@ NAME_OF_SERVICE = (
 NAME_PATTERN = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 _WARMUP_AT = "self.training.schedule.warmupTokens"
 _WARMUP = f"(has({_WARMUP_AT}) ? {TOKENS.cel_at(_WARMUP_AT)} : 0)"
+RUN_RULES = rules(
+    Rule(
+        f"size(self.metadata.name) <= {RUN_NAME_LENGTH_MAX} && !self.metadata.name.contains('.')",
+        NAME,
+    ),
+    Rule(
+        "self.metadata.name.matches('^[a-z]') || !has(self.spec.topology) || "
+        "!has(self.spec.topology.nodes) || self.spec.topology.nodes == 1",
+        NAME_OF_SERVICE,
+    ),
+)
 SPEC_RULES = rules(
     Rule("has(self.training) != has(self.source)", ONE_TRAINER),
     Rule("has(self.training) == has(self.data)", ONE_TRAINER),

@@ -4,18 +4,17 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
-from lccp.api.labels import RUN_NAME_LENGTH_MAX
 from lccp.api.metadata import ObjectMeta
 from lccp.api.rules import (
     ATTACHED,
     BATCH_TOO_SMALL,
     BRANCH_OUTSIDE,
     CHECKPOINT_BEYOND,
-    NAME,
     NAME_OF_SERVICE,
     NOBODY_BRANCHES,
     NOBODY_SUSPENDS,
     ONE_TRAINER,
+    RUN_RULES,
     SPEC_RULES,
 )
 from lccp.api.spec.checkpoints import CheckpointsSpec
@@ -29,7 +28,6 @@ from lccp.api.spec.topology import TopologySpec
 from lccp.api.spec.training import ScheduleSpec, TrainingSpec
 from lccp.api.status import LCCPRunStatus
 from lccp.contract.base import Contract
-from lccp.contract.cel import Rule, rules
 from lccp.contract.changes import IDENTITY, LIVE, NEXT_ATTEMPT
 from lccp.contract.errors import InvalidInput
 from lccp.probes.registry import PROBES
@@ -216,20 +214,7 @@ class LCCPRunSpec(Contract):
 class LCCPRun(Contract):
     """A long-context continual pre-training run."""
 
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            Rule(
-                f"size(self.metadata.name) <= {RUN_NAME_LENGTH_MAX} "
-                "&& !self.metadata.name.contains('.')",
-                NAME,
-            ),
-            Rule(
-                "self.metadata.name.matches('^[a-z]') || !has(self.spec.topology) || "
-                "!has(self.spec.topology.nodes) || self.spec.topology.nodes == 1",
-                NAME_OF_SERVICE,
-            ),
-        )
-    )
+    model_config = ConfigDict(json_schema_extra=RUN_RULES)
 
     api_version: Annotated[Literal["lccp.io/v1alpha1"], Field(description="API version.")] = (
         "lccp.io/v1alpha1"

@@ -9,8 +9,7 @@ from lccp.api.causes import Cause
 from lccp.api.objects.base import StoreObject
 from lccp.api.objects.losses import HeldOutLoss, PositionShare
 from lccp.contract.base import Contract
-from lccp.contract.quantities import TOKENS_MAX
-from lccp.contract.scalars import Int64, Time
+from lccp.contract.scalars import Int64, Time, TokenCount
 
 
 class Ledger(Contract):
@@ -163,8 +162,8 @@ class Heartbeat(StoreObject):
         Fetched | None, Field(description="Model and documents, before the ranks are started.")
     ] = None
     step: Annotated[Int64, Field(ge=0, description="Steps so far.")] = 0
-    tokens: Annotated[Int64, Field(ge=0, le=TOKENS_MAX, description="Tokens so far.")] = 0
-    tokens_total: Annotated[Int64, Field(ge=0, le=TOKENS_MAX, description="The budget.")]
+    tokens: Annotated[TokenCount, Field(description="Tokens so far.")] = 0
+    tokens_total: Annotated[TokenCount, Field(description="The budget.")]
     accelerators: Annotated[
         Int64 | None, Field(ge=0, description="Accelerators of the gang: one a process; 0: CPUs.")
     ] = None
@@ -243,7 +242,7 @@ class End(StoreObject):
     """`end.json`: how the attempt ended."""
 
     result: Annotated[Cause, Field(description="Completed, Drained, or what went wrong.")]
-    tokens: Annotated[Int64, Field(ge=0, le=TOKENS_MAX, description="Tokens trained.")] = 0
+    tokens: Annotated[TokenCount, Field(description="Tokens trained.")] = 0
     step: Annotated[Int64, Field(ge=0, description="Steps made.")] = 0
     rank: Annotated[Int64 | None, Field(description="Rank that failed first.")] = None
     message: Annotated[str, Field(description="One sentence.")] = ""

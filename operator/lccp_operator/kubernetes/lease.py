@@ -14,6 +14,9 @@ from lccp_operator.kubernetes.installation import LeaseSettings
 SAFETY = 0.8
 """Share of the duration after which a leader that could not renew no longer writes."""
 
+LONGEST_SECONDS = 600.0
+"""The longest duration that a chart sets: a Lease that somebody edited may name decades."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -85,7 +88,12 @@ class Leadership:
             return True
         if renewed != self._seen[0]:
             self._seen = (renewed, self._clock())
-        return self._clock() - self._seen[1] > float(spec.get("leaseDurationSeconds", 0))
+        silent = self._clock() - self._seen[1]
+        allowed = min(float(spec.get("leaseDurationSeconds", 0)), LONGEST_SECONDS)
+        if self._settings.duration_seconds < silent <= allowed:
+            told = "lease %s: %s holds it, and has not renewed it for %.0f s: waiting up to %.0f s"
+            logger.warning(told, self._settings.name, holder, silent, allowed)
+        return silent > allowed
 
     def _document(self, lease: Object) -> Object:
         spec = lease.get("spec", {})

@@ -88,6 +88,20 @@ def test_another_takes_over_from_one_that_fell_silent_and_no_sooner(candidates: 
     assert may_write(candidates.two)
 
 
+def test_a_holder_that_somebody_wrote_for_decades_is_waited_for_ten_minutes(
+    candidates: Candidates, caplog: pytest.LogCaptureFixture
+) -> None:
+    forged = {"spec": {"holderIdentity": "ghost", "leaseDurationSeconds": 2**31 - 1}}
+    candidates.namespace.api.patch(api.LEASES, candidates.namespace.name, "lccp", forged)
+
+    candidates.pass_time(candidates.two, seconds=600)
+    assert candidates.holder == "ghost"
+    assert "ghost holds it, and has not renewed it for" in caplog.text
+
+    candidates.pass_time(candidates.two, seconds=2 * RENEW)
+    assert candidates.holder == "two"
+
+
 def test_at_no_time_do_both_write(candidates: Candidates) -> None:
     for _ in range(20):
         candidates.pass_time(candidates.two, seconds=RENEW)
