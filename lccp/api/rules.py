@@ -33,10 +33,6 @@ NAME = (
     f"metadata.name must have at most {RUN_NAME_LENGTH_MAX} characters, of a-z, 0-9 and -, and "
     "must not start or end with -: workloads are named after it"
 )
-NAME_OF_SERVICE = (
-    "metadata.name must begin with a letter if topology.nodes is more than 1: Services, by which "
-    "pods find each other, are named after it"
-)
 NAME_PATTERN = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 _WARMUP_AT = "self.training.schedule.warmupTokens"
 _WARMUP = f"(has({_WARMUP_AT}) ? {TOKENS.cel_at(_WARMUP_AT)} : 0)"
@@ -44,11 +40,6 @@ RUN_RULES = rules(
     Rule(
         f"size(self.metadata.name) <= {RUN_NAME_LENGTH_MAX} && !self.metadata.name.contains('.')",
         NAME,
-    ),
-    Rule(
-        "self.metadata.name.matches('^[a-z]') || !has(self.spec.topology) || "
-        "!has(self.spec.topology.nodes) || self.spec.topology.nodes == 1",
-        NAME_OF_SERVICE,
     ),
 )
 SPEC_RULES = rules(

@@ -10,7 +10,6 @@ from lccp.api.rules import (
     BATCH_TOO_SMALL,
     BRANCH_OUTSIDE,
     CHECKPOINT_BEYOND,
-    NAME_OF_SERVICE,
     NOBODY_BRANCHES,
     NOBODY_SUSPENDS,
     ONE_TRAINER,
@@ -223,12 +222,6 @@ class LCCPRun(Contract):
     metadata: Annotated[ObjectMeta, Field(description="Name, namespace.")]
     spec: Annotated[LCCPRunSpec, Field(description="Desired state.")]
     status: Annotated[LCCPRunStatus | None, Field(description="Observed state.")] = None
-
-    @model_validator(mode="after")
-    def _names_services(self) -> "LCCPRun":
-        if self.spec.topology.nodes > 1 and not self.metadata.name[0].isalpha():
-            raise ValueError(f"{NAME_OF_SERVICE}, not {self.metadata.name!r}")
-        return self
 
     @classmethod
     def parse(cls, document: Any, where: str) -> Self:
