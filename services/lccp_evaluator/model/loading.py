@@ -149,7 +149,9 @@ def _loaded_with(
 def _check_quantization(config: Any, where: Path) -> None:
     """Raise InvalidInput if transformers would read quantized weights without their scales."""
     quantization = getattr(config, "quantization_config", None)
-    known = not quantization or AutoHfQuantizer.supports_quant_method(quantization)  # type: ignore[no-untyped-call]
+    if not quantization:
+        return
+    known = AutoHfQuantizer.supports_quant_method(quantization)  # type: ignore[no-untyped-call]
     if not known:
         raise InvalidInput(
             f"{where}: quantization_config: transformers does not know the method "
