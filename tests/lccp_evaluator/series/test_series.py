@@ -213,7 +213,11 @@ def test_running_out_of_memory_is_a_failure_in_words(tmp_path: Path, out: Path) 
 
     failure = a_series(out).evaluate(at(a_checkpoint(tmp_path / "model"), 100), without_memory)
     assert isinstance(failure, EvaluationFailure)
-    assert (failure.cause, failure.message) == ("OutOfMemory", "not enough memory")
+    assert failure.cause == "OutOfMemory"
+    assert failure.message == (
+        "not enough memory for a prompt of 300 tokens, which is read in passes of 64: give shorter "
+        "lengths, or a device with more memory"
+    )
 
 
 def test_a_file_cannot_be_the_folder_of_reports(tmp_path: Path) -> None:
