@@ -12,6 +12,9 @@ LOST = frozenset({"Unknown", "ContainerStatusUnknown"})
 
 The exit code is then the kubelet's own (255, 137)."""
 
+EVICTED = "Evicted"
+"""Reason of a pod that its kubelet ended, whose containers it often no longer knows by then."""
+
 
 def terminated(pod: Object) -> Object:
     """How the pod's main container ended; empty while it runs.
@@ -42,7 +45,7 @@ def init_container(status: Object, name: str) -> Object:
 def program_failure(ended: Object) -> str:
     """How the program of an external suite failed, by the end of its container."""
     code, words = ended.get("exitCode"), ended.get("message", "")
-    if not code or ended.get("reason") in LOST:
+    if not code:
         return ""
     not_started = ended.get("reason") in NOT_STARTED
     how = "could not be started" if not_started else f"ended with exit code {code}"
@@ -62,10 +65,16 @@ def failure(status: Object, ended: Object) -> str:
     return short(told(status))
 
 
-def lost(ended: Object) -> str:
-    """Says that the container's end is its node's; empty if it ended in another way."""
+def lost(status: Object, ended: Object) -> str:
+    """Says that the container's end is its node's; empty if it ended in another way.
+
+    A pod that was evicted may have exceeded a limit of its own: its condition `DisruptionTarget`
+    says whether its node was short of something.
+    """
     reason = ended.get("reason", "")
-    return f"its node was restarted, and lost it ({reason})" if reason in LOST else ""
+    if reason not in LOST or status.get("reason") == EVICTED:
+        return ""
+    return f"its node was restarted, and lost it ({reason})"
 
 
 def told(status: Object) -> str:

@@ -151,8 +151,8 @@ def _pod(pod: Object, now: datetime) -> Pod:
     phase = PHASES.get(status.get("phase", ""), Phase.PENDING)
     suite = init_container(status, labels.SUITE)
     suite_ended = suite.get("terminated", {})
-    program = program_failure(suite_ended)
-    by_node = lost(ended) or lost(suite_ended)
+    by_node = lost(status, ended) or lost(status, suite_ended)
+    program = "" if by_node else program_failure(suite_ended)
     if phase is Phase.PENDING and (suite_ended or "running" in suite):
         phase = Phase.RUNNING
     lingers = phase is Phase.RUNNING and _long_over(ended, now)

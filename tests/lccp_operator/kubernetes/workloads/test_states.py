@@ -177,6 +177,20 @@ def test_a_suite_that_a_restarted_node_lost_was_disrupted() -> None:
     assert "exit code" not in Ending.of(failure(found), found).message
 
 
+@pytest.mark.parametrize("statuses", ["containerStatuses", "initContainerStatuses"])
+def test_a_pod_that_exceeds_its_own_limit_was_not_disrupted(statuses: str) -> None:
+    """Its kubelet may no longer know the container; uncounted, it would restart without end."""
+    name = labels.TRAINER if statuses == "containerStatuses" else labels.SUITE
+    unknown = terminated(137, "ContainerStatusUnknown", name=name)
+    why = {"reason": "Evicted", "message": "Pod ephemeral local storage usage exceeds 2Gi"}
+    found = state(a_job(), a_pod("Failed", **why, **{statuses: [unknown]}))
+
+    ending = Ending.of(failure(found), found)
+    assert ending.counted
+    assert f"Evicted: {why['message']}" in ending.message
+    assert "restarted" not in ending.message
+
+
 def test_a_workload_that_ended_has_no_trouble() -> None:
     job = a_job(conditions={"Failed": ""})
     events = (an_event("job", "FailedCreate", "exceeded quota"),)
