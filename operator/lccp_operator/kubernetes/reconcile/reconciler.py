@@ -74,7 +74,7 @@ class Reconciler:
         self._inbox: Inbox[RunKey] = Inbox()
         self._left = LeftRuns()
         self.late = LateAnswers(cluster)
-        self._faults = Faults(cluster, ownership, self.late, self._noted)
+        self._faults = Faults(cluster, ownership, self.memories, self.late, self._noted)
 
     def workloads_changed(self, key: RunKey) -> None:
         """Some of the run's workloads changed."""

@@ -16,6 +16,7 @@ from lccp_operator.kubernetes.backend import KubernetesRuns
 from lccp_operator.kubernetes.events import LateAnswers, post
 from lccp_operator.kubernetes.ownership import Ownership
 from lccp_operator.kubernetes.reconcile.bodies import Said, held, marks_of
+from lccp_operator.kubernetes.reconcile.memory import Memories
 from lccp_operator.kubernetes.store_health import StoreHealth
 from lccp_operator.kubernetes.workloads.seen import RunKey
 from lccp_operator.plan import hindered
@@ -66,18 +67,21 @@ class Faults:
     """Errors that no part of LCCP foresees: `Degraded` says so, and an event an hour.
 
     `noted` records what was said of a run instead of a plan. Nothing is said in the status of a run
-    that another installation carries out.
+    that another installation carries out. What is said is remembered in `memories` as written by
+    this process: it is no change after which the run would be reconciled at once, to fail again.
     """
 
     def __init__(
         self,
         cluster: api.Cluster,
         ownership: Ownership,
+        memories: Memories,
         late: LateAnswers,
         noted: Callable[[Said, RunKey, Object, bool], float],
     ) -> None:
         self._cluster = cluster
         self._ownership = ownership
+        self._memories = memories
         self._late = late
         self._noted = noted
 
@@ -105,9 +109,16 @@ class Faults:
     def _hold(self, key: RunKey, sentence: str) -> None:
         """The reconcile may have written to the run object before it failed."""
         body = self._cluster.get(api.RUNS, *key)
-        if self._ownership.owner.may_have(marks_of(body).installation):
-            runs = KubernetesRuns(self._cluster, body["metadata"]["resourceVersion"], self._late)
-            self._noted(held(body, Reason.FAULT, sentence, runs), key, body, False)
+        if not self._ownership.owner.may_have(marks_of(body).installation):
+            return
+        runs = KubernetesRuns(self._cluster, body["metadata"]["resourceVersion"], self._late)
+        memory = self._memories.get(key)
+        if memory is not None:
+            memory.runs = runs
+        said = held(body, Reason.FAULT, sentence, runs)
+        if memory is not None and runs.written:
+            memory.wrote_status(runs.written)
+        self._noted(said, key, body, False)
 
 
 def _tell(

@@ -517,11 +517,11 @@ def test_a_reconcile_that_fails_as_nobody_foresaw_tells_the_run(
     monkeypatch.setattr(reconciler_module, "plan", plan)
     health = StoreHealth(FileStore(tmp_path), print)
     namespace.create_run(run_document("tiny"))
-    with (
-        reconciling(namespace, proxied, health, tmp_path) as reconciler,
-        pytest.raises(ZeroDivisionError),
-    ):
-        reconciler.reconcile(RunKey(namespace.name, "tiny"))
+    key = RunKey(namespace.name, "tiny")
+    with reconciling(namespace, proxied, health, tmp_path) as reconciler:
+        with pytest.raises(ZeroDivisionError):
+            reconciler.reconcile(key)
+        assert not reconciler.run_changed(key, namespace.run("tiny"))  # Else it fails at once.
 
     assert namespace.events("tiny") == ["Fault"]
     degraded = namespace.conditions("tiny")["Degraded"]
@@ -530,6 +530,6 @@ def test_a_reconcile_that_fails_as_nobody_foresaw_tells_the_run(
 
     monkeypatch.undo()
     with reconciling(namespace, proxied, health, tmp_path) as reconciler:
-        reconciler.reconcile(RunKey(namespace.name, "tiny"))
-        reconciler.reconcile(RunKey(namespace.name, "tiny"))
+        reconciler.reconcile(key)
+        reconciler.reconcile(key)
     assert namespace.conditions("tiny")["Degraded"]["reason"] == "Healthy"

@@ -15,6 +15,7 @@ from lccp_operator.kubernetes.backend import KubernetesRuns
 from lccp_operator.kubernetes.events import LateAnswers
 from lccp_operator.kubernetes.ownership import Ownership
 from lccp_operator.kubernetes.reconcile.bodies import Said
+from lccp_operator.kubernetes.reconcile.memory import Memories
 from lccp_operator.kubernetes.reconcile.refusals import Faults, told
 from lccp_operator.kubernetes.workloads.seen import RunKey
 from lccp_operator.plan import hindered
@@ -131,7 +132,7 @@ def test_a_fault_is_told_by_degraded_and_one_event(
         return 0.0
 
     ownership, late = Ownership(namespace.api, INSTALLATION), LateAnswers(namespace.api)
-    faults = Faults(namespace.api, ownership, late, note)
+    faults = Faults(namespace.api, ownership, Memories(), late, note)
     for _ in range(2):
         key, body = RunKey(namespace.name, "tiny"), namespace.run("tiny")
         with pytest.raises(type(error)), faults.told(key, body):
