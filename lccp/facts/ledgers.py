@@ -11,6 +11,9 @@ from lccp.facts.facts import Told
 SAVED = (Cause.COMPLETED, Cause.DRAINED, Cause.TERMINATED)
 """Ends before which everything was saved."""
 
+SECONDS_MAX = 1e10
+"""Three centuries."""
+
 
 def closed(beat: Heartbeat | None, result: Cause, total_seconds: float) -> Ledger:
     """The ledger of processes that ended with `result` after `total_seconds`, its sum.
@@ -18,10 +21,11 @@ def closed(beat: Heartbeat | None, result: Cause, total_seconds: float) -> Ledge
     Args:
         beat: their last heartbeat, if they wrote any.
     """
-    ledger = beat.ledger if beat else Ledger()
+    ledger = _possible(beat.ledger) if beat else Ledger()
     seconds = ledger.model_dump()
     if beat and result not in SAVED:
-        hanging = min(beat.step_seconds, ledger.productive) if result is Cause.HANG else 0.0
+        step = max(0.0, beat.step_seconds) if result is Cause.HANG else 0.0
+        hanging = min(step, ledger.productive)
         lost = min(max(0.0, beat.unsaved_seconds - hanging), ledger.productive - hanging)
         seconds["productive"] -= hanging + lost
         seconds |= {"hanging": hanging, "lost": lost}
@@ -76,12 +80,11 @@ def account_of(told: Told, cause: Cause | None = None) -> tuple[Ledger, datetime
         cause: why its processes ended, if they did without telling.
     """
     end, beat = told.end, told.heartbeat
-    if end is not None and end.ledger.total:
-        return end.ledger, end.at
-    if beat is None or not beat.ledger.total:
+    if end is not None and (ledger := _possible(end.ledger)).total:
+        return ledger, end.at
+    if beat is None or not (ledger := _possible(beat.ledger)).total:
         return None
-    ledger = beat.ledger if cause is None else closed(beat, cause, beat.ledger.total)
-    return ledger, beat.at
+    return ledger if cause is None else closed(beat, cause, ledger.total), beat.at
 
 
 def whole_seconds(ledger: Ledger) -> Mapping[str, int]:
@@ -93,6 +96,12 @@ def whole_seconds(ledger: Ledger) -> Mapping[str, int]:
         part, before = round(total) - before, round(total)
         seconds |= {name: part} if part else {}
     return seconds
+
+
+def _possible(ledger: Ledger) -> Ledger:
+    """The ledger where no part is below zero, as after its node's clock was set back."""
+    told = ledger.model_dump().items()
+    return Ledger(**{name: min(max(0.0, value), SECONDS_MAX) for name, value in told})
 
 
 def _wall_seconds(attempt: AttemptRecord | None) -> float | None:

@@ -1,5 +1,6 @@
 """Where the time of attempts went: every second of an attempt is in one part."""
 
+import math
 from datetime import timedelta
 
 import a_run
@@ -9,7 +10,7 @@ from lccp.api.causes import Cause
 from lccp.api.objects.journal import AttemptRecord
 from lccp.api.objects.training import End, Heartbeat, Ledger
 from lccp.facts.facts import Told
-from lccp.facts.ledgers import account_of, closed, ledger_of, ledgers, whole_seconds
+from lccp.facts.ledgers import SECONDS_MAX, account_of, closed, ledger_of, ledgers, whole_seconds
 
 BEAT = a_run.heartbeat()
 
@@ -125,6 +126,22 @@ def test_clocks_that_differ_change_no_sum(skew: float) -> None:
     running = ledger_of([Told(1, a_beat(5), None)], an_attempt())
     assert running is not None
     assert running.queued == 0
+
+
+@pytest.mark.parametrize("cause", [None, Cause.HANG, Cause.COMPLETED])
+@pytest.mark.parametrize("odd", [-3_600.0, -math.inf, math.nan, math.inf, 1e300])
+def test_a_clock_that_was_set_back_makes_no_time_of_less_than_nothing(
+    cause: Cause | None, odd: float
+) -> None:
+    ledger = Ledger(starting=odd, productive=100, saving=5)
+    beat = a_beat(unsaved_seconds=odd, step_seconds=odd).model_copy(update={"ledger": ledger})
+    end = End(result=Cause.INTERNAL, ledger=ledger, **after(125))
+    for told in (Told(1, beat, None), Told(1, beat, end)):
+        found = ledger_of([told], an_attempt(200, cause))
+        assert found is not None
+        parts = whole_seconds(found)
+        assert AttemptRecord.model_validate(an_attempt(200).model_dump() | {"seconds": parts})
+        assert parts.get("starting", 0) in (0, SECONDS_MAX)
 
 
 def test_whole_seconds_add_up() -> None:

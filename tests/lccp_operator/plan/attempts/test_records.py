@@ -16,6 +16,7 @@ from operator_world import (
 
 from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
+from lccp.api.objects.journal import Journal
 from lccp.api.objects.training import Ledger
 from lccp_operator.intents import (
     DeleteWorkload,
@@ -91,6 +92,18 @@ def test_the_time_of_an_ended_attempt_is_written_once() -> None:
 
     assert world.store.get(KEYS.journal) == written
     assert world.status_writes == writes
+
+
+def test_a_clock_that_was_set_back_damages_no_journal() -> None:
+    world = a_training_world()
+    ledger = Ledger(starting=-3_600, productive=21)
+    beat = heartbeat_of(1, EVERY_TOKENS, world.now, ledger=ledger)
+    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+    world.workers.clear()
+    world.reconcile()
+
+    read = Journal.from_json(world.store.get(KEYS.journal), "journal")
+    assert read.attempts[0].seconds["productive"] == 21
 
 
 def test_restarts_are_exhausted_when_counted_failures_exceed_the_policy() -> None:
