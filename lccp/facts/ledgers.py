@@ -107,7 +107,7 @@ def _possible(ledger: Ledger) -> Ledger:
 def _wall_seconds(attempt: AttemptRecord | None) -> float | None:
     if attempt is None or attempt.ended_at is None:
         return None
-    return (attempt.ended_at - attempt.started_at).total_seconds()
+    return max(0.0, (attempt.ended_at - attempt.started_at).total_seconds())
 
 
 def _queued_seconds(

@@ -144,6 +144,13 @@ def test_a_clock_that_was_set_back_makes_no_time_of_less_than_nothing(
         assert parts.get("starting", 0) in (0, SECONDS_MAX)
 
 
+def test_an_attempt_that_ended_before_it_was_decided_took_no_time() -> None:
+    """By the API server's clock, which may be set back."""
+    assert ledger_of([], an_attempt(-5, Cause.DRAINED)) == Ledger()
+    beat = a_beat()
+    assert ledger_of([Told(1, beat, None)], an_attempt(-5, Cause.COMPLETED)) == beat.ledger
+
+
 def test_whole_seconds_add_up() -> None:
     ledger = Ledger(starting=0.4, productive=0.4, waiting_for_data=0.4, saving=0.4, ending=2.6)
     found = whole_seconds(ledger)
