@@ -30,6 +30,8 @@ class ShownRun:
     lines: Lines
     """Its lines on the page that Prometheus scrapes."""
     store: Store
+    read: ExportedFacts
+    """The facts as they were read: others than `facts` if the exporter fails to export these."""
 
 
 class StoreWatch:
@@ -75,15 +77,17 @@ class StoreWatch:
 
     def _shown(self, facts: ExportedFacts) -> ShownRun:
         known = self.runs.get((facts.namespace, facts.run))
-        if known is not None and known.facts is facts:
+        if known is not None and known.read is facts:
             return known
+        shown = facts
         try:
             found = lines(facts)
         except Exception:
             logger.exception("the run %s/%s is left out", facts.namespace, facts.run)
-            facts = ExportedFacts.unreadable(facts.namespace, facts.run)
-            found = lines(facts)
-        return ShownRun(facts, unchanged(known.lines if known else (), found), self._store)
+            shown = ExportedFacts.unreadable(facts.namespace, facts.run)
+            found = lines(shown)
+        kept = unchanged(known.lines if known else (), found)
+        return ShownRun(shown, kept, self._store, facts)
 
 
 class Runs:

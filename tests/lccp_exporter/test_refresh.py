@@ -15,6 +15,8 @@ from scraped import Scraped
 from lccp.api.objects.journal import Acceptance
 from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
+from lccp_exporter.exposition import Lines, lines
+from lccp_exporter.facts import ExportedFacts
 from lccp_exporter.reading import StoreReader
 from lccp_exporter.refresh import Refresher, Runs, StoreWatch
 
@@ -160,6 +162,26 @@ def test_a_run_at_which_the_exporter_fails_is_left_out_and_others_are_not(
     watch.refresh()
     runs = Scraped.of(Runs([watch]))
     assert runs.value("lccp_trained_tokens", **RUN) == a_run.CHECKPOINTS[5]
+
+
+def test_a_run_that_is_left_out_is_not_tried_and_logged_again_until_it_changes(
+    store: FileStore,
+    watch: StoreWatch,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    works = lines
+
+    def fails(facts: ExportedFacts) -> Lines:
+        return works(facts) if facts.unreadable_objects else ((1 // 0),)
+
+    monkeypatch.setattr("lccp_exporter.refresh.lines", fails)
+    beat = a_run.heartbeat(a_run.CHECKPOINTS[5], NOW)
+    store.put(a_run.KEYS.heartbeat(a_run.WRITER), beat.to_json())
+    for _ in range(3):
+        watch.refresh()
+
+    assert caplog.text.count("the run default/tiny is left out") == 1
 
 
 def test_an_error_that_nothing_foresees_is_counted_and_reading_goes_on(
