@@ -23,13 +23,23 @@ CA_LENGTH_MAX = 65_536
 """Characters: the kernel's limit for a variable is twice that."""
 
 
+LEASE_SECONDS_MAX = 600
+"""The longest a Lease lasts without renewal: whoever waits for one takes it then, whatever it says,
+since somebody may have edited it to last for decades."""
+
+
 class LeaseSettings(Contract):
     """Which of the operator's replicas leads; terms as in client-go's leader election."""
 
     name: Annotated[str, Field(description="Name of the Lease in the release's namespace.")]
     namespace: Annotated[str, Field(description="The release's namespace.")]
     duration_seconds: Annotated[
-        int, Field(ge=3, description="Seconds without renewal after which it expires.")
+        int,
+        Field(
+            ge=3,
+            le=LEASE_SECONDS_MAX,
+            description="Seconds without renewal after which it expires.",
+        ),
     ] = 12
     renew_seconds: Annotated[int, Field(ge=1, description="Seconds between two renewals.")] = 3
 

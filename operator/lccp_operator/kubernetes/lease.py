@@ -9,13 +9,10 @@ from datetime import UTC, datetime
 from lccp.contract.errors import Conflict, LccpError, NotFound
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
-from lccp_operator.kubernetes.installation import LeaseSettings
+from lccp_operator.kubernetes.installation import LEASE_SECONDS_MAX, LeaseSettings
 
 SAFETY = 0.8
 """Share of the duration after which a leader that could not renew no longer writes."""
-
-LONGEST_SECONDS = 600.0
-"""The longest duration that a chart sets: a Lease that somebody edited may name decades."""
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +86,7 @@ class Leadership:
         if renewed != self._seen[0]:
             self._seen = (renewed, self._clock())
         silent = self._clock() - self._seen[1]
-        allowed = min(float(spec.get("leaseDurationSeconds", 0)), LONGEST_SECONDS)
+        allowed = min(float(spec.get("leaseDurationSeconds", 0)), LEASE_SECONDS_MAX)
         if self._settings.duration_seconds < silent <= allowed:
             told = "lease %s: %s holds it, and has not renewed it for %.0f s: waiting up to %.0f s"
             logger.warning(told, self._settings.name, holder, silent, allowed)

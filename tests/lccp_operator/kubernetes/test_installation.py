@@ -50,10 +50,21 @@ def test_a_run_is_offered_what_its_installation_and_then_its_spec_name(tmp_path:
         (COMPLETE.replace("trainerImage: t", ""), "trainerImage: is required"),
         (COMPLETE + "color: blue", "color: there is no such field"),
         (COMPLETE + "lease: {name: a, namespace: b, durationSeconds: 1}", "lease.durationSeconds"),
+        (
+            COMPLETE + "lease: {name: a, namespace: b, durationSeconds: 601}",
+            "lease.durationSeconds",
+        ),
         ("stores: [", "is not YAML"),
         (COMPLETE + "trainerImage: t2", "the key 'trainerImage' occurs twice"),
     ],
-    ids=["missing", "unknown", "out of range", "no YAML", "twice"],
+    ids=[
+        "missing",
+        "unknown",
+        "out of range",
+        "longer than a Lease is waited for",
+        "no YAML",
+        "twice",
+    ],
 )
 def test_a_wrong_file_is_named_with_its_fault(tmp_path: Path, text: str, sentence: str) -> None:
     with pytest.raises(InvalidInput, match=r"installation\.yaml: ") as refusal:
