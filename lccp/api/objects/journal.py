@@ -36,7 +36,7 @@ class AttemptRecord(Contract):
         Time | None, Field(description="When it was requested to save and exit, UTC.")
     ] = None
     seconds: Annotated[
-        dict[str, Annotated[int, Field(ge=0, le=2**31 - 1)]],
+        dict[str, Annotated[int, Field(ge=0, le=10**12)]],
         Field(
             max_length=16,
             description="Its wall time by what it was spent on, as in the ledger of `end.json`, in "
