@@ -11,7 +11,7 @@ from lccp.api.spec.sft import SFTSpec
 from lccp.api.spec.workload import ResourceSpec
 from lccp.contract.base import Contract, Message
 from lccp.contract.quantities import TOKENS_MAX
-from lccp.contract.scalars import Int64, Time
+from lccp.contract.scalars import Int64, Time, WholeSeconds
 
 
 class AttemptRecord(Contract):
@@ -36,7 +36,7 @@ class AttemptRecord(Contract):
         Time | None, Field(description="When it was requested to save and exit, UTC.")
     ] = None
     seconds: Annotated[
-        dict[str, Annotated[int, Field(ge=0, le=10**12)]],
+        dict[str, WholeSeconds],
         Field(
             max_length=16,
             description="Its wall time by what it was spent on, as in the ledger of `end.json`, in "
