@@ -8,8 +8,10 @@ import pytest
 from apiserver import ApiServer
 from manifests import BASE
 
+from lccp.api.causes import Cause
 from lccp.api.conditions import Condition, ConditionType, Reason
 from lccp.api.crd import crd, identity, render_crd
+from lccp.api.objects.journal import AttemptRecord
 from lccp.api.objects.verdict import VerdictState
 from lccp.api.run import LCCPRun
 from lccp.api.status import CheckpointStatus, LCCPRunStatus, ProgressStatus, VerdictStatus
@@ -68,6 +70,13 @@ def test_every_integer_of_the_spec_has_both_bounds() -> None:
     integers = [(path, v) for path, v in values(SPEC) if v.get("type") == "integer"]
     assert len(integers) > 20
     assert [path for path, v in integers if not {"minimum", "maximum"} <= set(v)] == []
+
+
+@pytest.mark.parametrize("schema", [SPEC, STATUS], ids=["spec", "status"])
+def test_no_bound_overflows_in_the_api_server(schema: Schema) -> None:
+    """It reads them as float64, in which 2**63 - 1 is more than an integer can be."""
+    bounds = [(p, v[key]) for p, v in values(schema) for key in ("minimum", "maximum") if key in v]
+    assert [path for path, limit in bounds if abs(limit) > 2**53] == []
 
 
 @pytest.mark.parametrize("schema", [SPEC, STATUS], ids=["spec", "status"])
@@ -134,8 +143,17 @@ def a_status(state: VerdictState, tokens: int) -> LCCPRunStatus:
         evaluation="Succeeded",
         values={"niah_ppl": "1.0832", "niah_score": "1.000", "retrieval_heads": "112"},
     )
+    ended = AttemptRecord(
+        number=1,
+        started_at=datetime(2026, 1, 4, tzinfo=UTC),
+        ended_at=datetime(2026, 1, 5, tzinfo=UTC),
+        cause=Cause.HANG,
+        counted=True,
+        seconds={"productive": 86_000, "waitingForData": 400},
+    )
     return LCCPRunStatus(
         conditions=(condition,),
+        attempts=(ended,),
         progress=ProgressStatus(tokens=tokens, tokens_total=2 * tokens, percent=50),
         checkpoints=(checkpoint,),
         latest=checkpoint,
