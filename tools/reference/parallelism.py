@@ -62,7 +62,8 @@ documents of a row would see each other; quantized weights; changed logits; and 
 Once the model is loaded, before the first step: types that compute their attention or positions
 themselves (BLOOM, XLNet, GPT-NeoX Japanese, StableLM, BART), in which documents of a row would see
 each other; types whose head is more than one linear layer (BERT); and attention with learned
-sinks, a bias, a cap, a window or a view of later tokens (gpt-oss, Granite SWA, MiMo-V2).
+sinks, a bias, a cap, a mask, a window or a view of later tokens (gpt-oss, Granite SWA, MiMo-V2,
+Doge).
 
 ## What needs a GPU
 

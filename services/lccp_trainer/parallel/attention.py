@@ -73,6 +73,7 @@ def attention(
             f"model.source: {type(module).__name__} is not told where documents begin, so models "
             "of this type can't be trained: take another model"
         )
+    asked |= {"attention_mask": attention_mask}
     if (other := not_plain(module, sum(documents.lengths[0]), asked)) is not None:
         raise InvalidInput(
             f"model.source: {type(module).__name__} asks for attention with {other}, which is not "

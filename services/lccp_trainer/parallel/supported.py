@@ -13,8 +13,17 @@ import torch
 from lccp.contract.errors import InvalidInput
 from lccp.cost.compatibility import HEAD_CHANGES
 
-CHANGES = ("s_aux", "sinks", "softcap", "position_bias", "indices", "block_indices")
-"""Arguments of attention by which transformers' models ask for something else."""
+CHANGES = (
+    "attention_mask",
+    "s_aux",
+    "sinks",
+    "softcap",
+    "position_bias",
+    "indices",
+    "block_indices",
+)
+"""Arguments of attention by which transformers' models ask for something else. Of the masks that
+transformers makes, none is made for the trainer: one that is given is the model's own."""
 
 
 def check_model(model: Any) -> None:

@@ -91,6 +91,13 @@ def test_a_model_that_does_not_say_where_documents_begin_is_refused() -> None:
         attention(torch.nn.Module(), *inputs(), None, scaling=1)
 
 
+def test_a_model_with_a_mask_of_its_own_is_refused() -> None:
+    """Doge's layers choose keys by one."""
+    layout, mask = DocumentLayout(PACKED), torch.zeros(ROWS, 1, LENGTH, LENGTH)
+    with pytest.raises(InvalidInput, match=r"^model\.source: .* with attention_mask, which is not"):
+        attention(torch.nn.Module(), *inputs(), mask, documents=layout, scaling=1)
+
+
 def test_a_model_that_asks_for_another_attention_is_refused() -> None:
     """Those of gpt-oss have a learned sink in every head."""
     layout, sinks = DocumentLayout(PACKED), torch.zeros(HEADS)
