@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,14 @@ def stamps(directory: Path) -> dict[str, FileStamp]:
             raise InvalidInput(f"{path}: can't be read: {error.strerror}") from None
         found[name] = FileStamp(size=status.st_size, modified_ns=status.st_mtime_ns)
     return found
+
+
+def are_equal(
+    one: Mapping[str, FileStamp], other: Mapping[str, FileStamp], generates: bool
+) -> bool:
+    """Whether these stamps are of the same files, in so far as `digest` reads them."""
+    differing = {name for name in {*one, *other} if one.get(name) != other.get(name)}
+    return differing <= (set() if generates else {GENERATION})
 
 
 def digest(directory: Path, tick: Callable[[], None] = lambda: None, generates: bool = True) -> str:

@@ -31,7 +31,7 @@ from lccp_evaluator.progress import Progress
 from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.tokenization import Tokenizer
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
-from lccp_evaluator.series.files import ModelDigests, stamps
+from lccp_evaluator.series.files import ModelDigests, are_equal, stamps
 from lccp_evaluator.series.prompts import write_prompts
 from lccp_evaluator.series.settings import SeriesSettings, naming_options
 from lccp_evaluator.unfinished import clear
@@ -128,8 +128,8 @@ class EvaluationSeries:
         report: EvaluationReport,
         source: EvaluationSource,
     ) -> bool:
-        directory = str(checkpoint.path.resolve())
-        if source.directory == directory and _now(checkpoint.path) in (source.files, None):
+        directory, now = str(checkpoint.path.resolve()), _now(checkpoint.path) or source.files
+        if source.directory == directory and are_equal(now, source.files, self.settings.generates):
             return True
         if self._digests.of(checkpoint.path) == report.checkpoint_digest:
             return True

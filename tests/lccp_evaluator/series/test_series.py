@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -83,6 +84,19 @@ def test_a_later_call_takes_the_report_that_lies_there(
     shutil.copytree(first.path, moved)
     assert a_series(out).report(at(moved, 100)) is not None
     shutil.rmtree(first.path)
+    assert a_series(out).report(first) is not None
+
+
+def test_a_file_that_only_matters_for_generating_reads_no_weights_again(
+    out: Path, first: CheckpointDirectory
+) -> None:
+    """Reports of earlier releases do not name it; of a bucket's weights only sizes are at hand."""
+    weights = first.path / "model.safetensors"
+    status = weights.stat()
+    weights.write_bytes(bytes(status.st_size))
+    os.utime(weights, ns=(status.st_atime_ns, status.st_mtime_ns))
+    (first.path / "generation_config.json").write_text("{}")
+
     assert a_series(out).report(first) is not None
 
 
