@@ -57,14 +57,19 @@ def obstacle(run: LCCPRun) -> str:
     return "" if can_saturate(due, policy) else _too_few(policy, budget)
 
 
-def _unmeasured(run: LCCPRun, policy: Policy) -> str:
+def _off(run: LCCPRun, policy: Policy) -> dict[str, str | None]:
+    """Primary signals that are never measured, and their probes."""
     asked = run.spec.evaluation.probes.asked()
     suites = tuple(suite.prefix for suite in run.spec.evaluation.suites)
-    off = {
+    return {
         name: probe
         for name in policy.signals
         if (probe := probe_of(name)) not in asked and not name.startswith(suites)
     }
+
+
+def _unmeasured(run: LCCPRun, policy: Policy) -> str:
+    off = _off(run, policy)
     if len(policy.signals) - len(off) >= policy.needed:
         return ""
     name, probe = next(iter(off.items()))
@@ -80,7 +85,7 @@ def _only_looks(run: LCCPRun, policy: Policy) -> str:
         for name in policy.signals
         if (probe := probe_of(name)) in asked and PROBES.is_look(probe, documents)
     }
-    if len(policy.signals) - len(looks) >= policy.needed:
+    if len(policy.signals) - len(looks) - len(_off(run, policy)) >= policy.needed:
         return ""
     name, probe = next(iter(looks.items()))
     return (

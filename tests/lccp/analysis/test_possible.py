@@ -124,3 +124,14 @@ def test_one_signal_that_is_off_does_not_matter_where_another_is_enough() -> Non
     signals = [{"name": "niah_ppl"}, {"name": "interference_slope"}]
     assert obstacle(a_run(**{"spec.saturation": {"signals": signals, "quorum": 1}})) == ""
     assert "interference_slope" in obstacle(a_run(**{"spec.saturation": {"signals": signals}}))
+
+
+def test_neither_a_first_look_nor_a_signal_that_is_off_is_enough() -> None:
+    changes = {
+        "spec.evaluation.probes": {"niah": {"preset": "Quick"}},
+        "spec.saturation": {
+            "signals": [{"name": "niah_ppl"}, {"name": "interference_slope"}],
+            "quorum": 1,
+        },
+    }
+    assert "niah_ppl is measured by the probe niah with a preset" in obstacle(a_run(**changes))
