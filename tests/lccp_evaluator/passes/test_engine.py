@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny_models import a_model, a_passage
+from tiny_models import a_model, a_passage, rotations_by_length
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -383,16 +383,7 @@ def test_what_lies_below_the_head_is_found_or_the_model_is_refused():
         Engine(model, "Forked", STEP_TOKENS)
 
 
-ROTATED = {
-    "dynamic": {"rope_type": "dynamic", "factor": 4.0},
-    "longrope": {
-        "rope_type": "longrope",
-        "short_factor": [1.0] * 4,
-        "long_factor": [4.0] * 4,
-        "factor": 4.0,
-        "original_max_position_embeddings": 100,
-    },
-}
+ROTATED = rotations_by_length(100)
 
 
 @pytest.mark.parametrize("scaling", ROTATED.values(), ids=ROTATED.keys())

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_models import a_model, a_passage
+from tiny_models import a_model, a_passage, rotations_by_length
 from torch import nn
 from transformers import AttentionMaskInterface
 from transformers.models.llama import modeling_llama
@@ -46,16 +46,7 @@ def test_rounding_never_refuses_a_right_model():
         assert choose(model, ids, LONGEST, watches=True) == Choice("Forked")
 
 
-STATEFUL = {
-    "dynamic": {"rope_type": "dynamic", "factor": 4.0},
-    "longrope": {
-        "rope_type": "longrope",
-        "short_factor": [1.0] * 4,
-        "long_factor": [4.0] * 4,
-        "factor": 4.0,
-        "original_max_position_embeddings": 128,
-    },
-}
+STATEFUL = rotations_by_length(128)
 
 
 @pytest.mark.parametrize("scaling", STATEFUL.values(), ids=STATEFUL.keys())

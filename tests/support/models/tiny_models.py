@@ -45,3 +45,10 @@ def a_passage(length: int, answer: int, seed: int) -> Passage:
     """
     ids = np.random.default_rng(seed).integers(3, 7, length)
     return Passage(ids, (length - answer, length), (2, length - answer - 2))
+
+
+def rotations_by_length(original: int) -> dict[str, dict[str, Any]]:
+    """RoPE scalings, by name, whose rotations change beyond a prompt of `original` tokens."""
+    factors = {"short_factor": [1.0] * 4, "long_factor": [4.0] * 4, "factor": 4.0}
+    longrope = {"rope_type": "longrope", "original_max_position_embeddings": original, **factors}
+    return {"dynamic": {"rope_type": "dynamic", "factor": 4.0}, "longrope": longrope}
