@@ -85,7 +85,8 @@ def _only_looks(run: LCCPRun, policy: Policy) -> str:
         for name in policy.signals
         if (probe := probe_of(name)) in asked and PROBES.is_look(probe, documents)
     }
-    if len(policy.signals) - len(looks) - len(_off(run, policy)) >= policy.needed:
+    able = len(policy.signals) - len(looks) - len(_off(run, policy))
+    if not looks or able >= policy.needed:
         return ""
     name, probe = next(iter(looks.items()))
     return (
