@@ -55,7 +55,8 @@ class Loop:
         due = self.checkpoints.due(self.training.tokens)
         self._guard = Guard.of(point.typical)
         self.recorder.begin()
-        with ThreadPoolExecutor(1, "data") as ahead:
+        ahead = ThreadPoolExecutor(1, "data")
+        try:
             loading = ahead.submit(self._load, point.position)
             while point.tokens < self.training.tokens:
                 with self.clock.during("waiting_for_data"):
@@ -69,6 +70,9 @@ class Loop:
                 self._save(step, before, point, is_due(due, before.tokens, point.tokens))
                 if step.asked.stop is not Stop.NO and point.tokens < self.training.tokens:
                     return _CAUSES[step.asked.stop], point
+        finally:
+            # Nobody needs the batch that is under way, for which a bucket may keep it waiting.
+            ahead.shutdown(wait=False, cancel_futures=True)
         return Cause.COMPLETED, point
 
     def _load(self, position: Position) -> tuple[Batch, Position]:

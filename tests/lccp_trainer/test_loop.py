@@ -2,6 +2,7 @@
 
 import math
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +39,19 @@ class Data:
 
     def next_batch(self, position: Position, rows: int, own: slice) -> tuple[Batch, Position]:
         return BATCH, Position((position.tokens[0] + TOKENS,), ())
+
+
+class Waiting(Data):
+    """Gives one batch; for the next one it waits until it is released."""
+
+    def __init__(self) -> None:
+        self.given, self.released = 0, threading.Event()
+
+    def next_batch(self, position: Position, rows: int, own: slice) -> tuple[Batch, Position]:
+        self.given += 1
+        if self.given > 1:
+            self.released.wait(30)
+        return super().next_batch(position, rows, own)
 
 
 class Steps:
@@ -99,6 +113,7 @@ class Trained:
         state: Point | None = None,
         rewind: Callable[[], Point | None] | None = None,
         watchdog: Watchdog | None = None,
+        data: Data | None = None,
         measure: Callable[[], object] = lambda: None,
         **training: Any,
     ) -> None:
@@ -109,7 +124,7 @@ class Trained:
             training=a_training(**training),
             checkpoints=checkpoints,
             shape=StepShape(1, TOKENS, Layout(1), 1),
-            stream=cast(Any, Data()),
+            stream=cast(Any, data or Data()),
             stepper=cast(Any, Steps(steps)),
             saver=cast(Any, self.saved),
             rewind=rewind or (lambda: state),
@@ -122,6 +137,17 @@ class Trained:
             self.cause, self.end = self.loop.run(Point(0, 0, Position((0,), ())))
         finally:
             watchdog.stop()
+
+
+def test_a_batch_that_nobody_needs_does_not_keep_the_end_waiting(tmp_path: Path) -> None:
+    data, stops = Waiting(), replace(OK, asked=Asked(Stop.TERMINATE))
+    begun = time.monotonic()
+    done = Trained(tmp_path, [stops], data=data)
+    seconds = time.monotonic() - begun
+    data.released.set()
+
+    assert (done.cause, done.end.step) == (Cause.TERMINATED, 1)
+    assert seconds < 15
 
 
 def test_it_ends_at_the_budget_with_what_was_due_saved_state_first(tmp_path: Path) -> None:
