@@ -1,10 +1,8 @@
 """A model and documents from a bucket of a real S3 server."""
 
-import uuid
 from pathlib import Path
 
 import pytest
-from seaweedfs import SeaweedFS
 
 from lccp.api.invocation import StoreConfig
 from lccp.contract.errors import InvalidInput, StoreUnavailable
@@ -12,32 +10,11 @@ from lccp.contract.location import BucketLocation
 from lccp.inputs.bucket import Bucket
 from lccp.inputs.cache import cached
 from lccp.inputs.remote import of_a_model
-from lccp.store.open import open_store
 from lccp.store.port import Store
 
 pytestmark = pytest.mark.s3
 FIELD = "model.source"
 FILES = {"config.json": b"{}", "model.safetensors": b"weights" * 1000, "optimizer/x.bin": b"no"}
-
-
-@pytest.fixture
-def config(seaweedfs: SeaweedFS, tmp_path: Path) -> StoreConfig:
-    """Of the run's store, which lies beside what is fetched."""
-    return seaweedfs.config("runs", seaweedfs.credentials(tmp_path / "keys"))
-
-
-@pytest.fixture
-def location(seaweedfs: SeaweedFS) -> BucketLocation:
-    return BucketLocation(seaweedfs.bucket, f"models/{uuid.uuid4().hex}")
-
-
-@pytest.fixture
-def bucket(config: StoreConfig, location: BucketLocation) -> Store:
-    """What lies at the location, which is filled."""
-    store = open_store(config.model_copy(update={"url": location.url}))
-    for name, data in FILES.items():
-        store.put(name, data)
-    return store
 
 
 def test_a_folder_is_fetched_as_far_as_a_model_needs_it(

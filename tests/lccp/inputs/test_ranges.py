@@ -1,10 +1,8 @@
 """Tokens that stay in a bucket of a real S3 server: index and offsets are fetched, ranges read."""
 
-import uuid
 from pathlib import Path
 
 import pytest
-from seaweedfs import SeaweedFS
 
 from lccp.api.invocation import StoreConfig
 from lccp.api.objects.inputs import Input
@@ -15,33 +13,12 @@ from lccp.inputs.bucket import Bucket
 from lccp.inputs.cache import cached
 from lccp.inputs.ranges import not_here, origin_of, part_of, reader
 from lccp.inputs.remote import of_an_index, of_documents
-from lccp.store.open import open_store
 from lccp.store.port import Store
 
 pytestmark = pytest.mark.s3
 FIELD = "data.sources[0].path"
 TOKENS = bytes(range(200)) * 100
 FILES = {"index.json": b"{}", "shard-0.offsets": b"offsets", "shard-0.tokens": TOKENS}
-
-
-@pytest.fixture
-def config(seaweedfs: SeaweedFS, tmp_path: Path) -> StoreConfig:
-    """Of the run's store, which lies beside the tokens."""
-    return seaweedfs.config("runs", seaweedfs.credentials(tmp_path / "keys"))
-
-
-@pytest.fixture
-def location(seaweedfs: SeaweedFS) -> BucketLocation:
-    return BucketLocation(seaweedfs.bucket, f"tokens/{uuid.uuid4().hex}")
-
-
-@pytest.fixture
-def bucket(config: StoreConfig, location: BucketLocation) -> Store:
-    """What lies at the location, which is filled."""
-    store = open_store(config.model_copy(update={"url": location.url}))
-    for name, data in FILES.items():
-        store.put(name, data)
-    return store
 
 
 @pytest.fixture
