@@ -28,9 +28,8 @@ def _silence(context: Context) -> list[str]:
     log = f" ({gang.log})" if gang.log else ""
     return [
         f"attempt {attempt.number} has reported nothing since {since:%Y-%m-%d %H:%M:%S} UTC, "
-        "although it runs: it can't reach the store, it is frozen, its node is gone, or the clock "
-        "of that is wrong; "
-        f"see its log{log}"
+        "although it runs: it can't reach the store, it is frozen, or its node is gone or has a "
+        f"wrong clock; see its log{log}"
     ]
 
 
