@@ -27,6 +27,10 @@ LAST_STATE_AT = f"{GROUP}/last-state-at"
 LAST_STATE_TOKENS = f"{GROUP}/last-state-tokens"
 """Annotation of a gang's Job: tokens of that state."""
 
+LAST_STATE_OLD = f"{GROUP}/last-state-old"
+"""Annotation of a gang's Job: `true` once it has trained more than half of what it usually trains
+between two states, else `false`."""
+
 REEVALUATE = f"{GROUP}/reevaluate"
 """Annotation of a run: `all`, or tokens of the checkpoints to evaluate again; `/SUITE` after either
 means that suite alone."""

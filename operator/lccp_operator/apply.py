@@ -207,7 +207,8 @@ def _tell_state(told: TellState, run: LCCPRun, keys: RunKeys, backend: Backend) 
     manifests = (keys.state_manifest(told.tokens), keys.checkpoint_manifest(told.tokens))
     found = next(filter(None, map(backend.store.stat, manifests)), None)
     if found is not None:
-        backend.workloads.tell_state(run, told.workload, SavedState(told.tokens, found.modified))
+        state = SavedState(told.tokens, found.modified, told.old, told.boost)
+        backend.workloads.tell_state(run, told.workload, state)
 
 
 def _delete_evaluation(store: Store, keys: RunKeys, tokens: int, suite: str) -> None:

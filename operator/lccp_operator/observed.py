@@ -82,8 +82,8 @@ class Observed:
     """The source model's config.json, parsed; None where it can't be read."""
     by_command: bool = False
     """The run is carried out by a command on one machine, which applies it anew each time."""
-    tells_states: bool = False
-    """The installation wants the newest state recorded on the gang's workload."""
+    state_boost: int | None = None
+    """Points of priority for a gang whose newest state is old; None: states are not recorded."""
     namespace_terminating: bool = False
     """The run's namespace is being deleted; looked up only for a run without a gang."""
     events_posted: bool = True

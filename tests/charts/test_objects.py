@@ -169,6 +169,20 @@ def test_jobs_may_be_changed_only_where_states_are_told_on_them(
     assert Installation.parse(yaml.safe_load(installed), "it").checkpoint_aware_preemption
 
 
+def test_workloads_of_kueue_may_be_changed_only_where_they_get_a_boost(
+    helm: Helm, value_set: dict[str, Path]
+) -> None:
+    def rendered(boost: int) -> tuple[list[str], int | None]:
+        options = ("--set", f"checkpointAwarePreemption=true,kueuePriorityBoost={boost}")
+        found = helm.render(value_set["s3"], "lccp", *options)
+        (verbs,) = (r["verbs"] for r in rules(found) if r["resources"] == ["workloads"])
+        installed = yaml.safe_load(configuration(found)["installation.yaml"])
+        return verbs, Installation.parse(installed, "it").state_boost
+
+    assert rendered(0) == (["list"], 0)
+    assert rendered(1_000_000) == (["list", "patch"], 1_000_000)
+
+
 def test_operator_and_exporter_parse_their_configuration(
     objects: list[Object], tmp_path: Path
 ) -> None:

@@ -42,6 +42,7 @@ FAULTS = [
     ('metrics.serviceMonitor.interval="often"', "interval: must be a time such as 30s or 1m"),
     ('metrics.rules.runbookUrl=""', "metrics.rules.runbookUrl: must be the address of the folder"),
     ('metrics.dashboards.folderAnnotation=""', "folderAnnotation: must be the name of an annot"),
+    ("kueuePriorityBoost=5", "kueuePriorityBoost: needs checkpointAwarePreemption: true"),
     ("lease.renewSeconds=5", "lease.renewSeconds: must be at most a third"),
     ("operator.replicas=1", "podDisruptionBudget.enabled: needs operator.replicas of at least 2"),
     ('stores[0].name="A"', "stores[0].name: must be up to 50 lower-case letters, digits and hyph"),

@@ -17,6 +17,7 @@ from lccp.api.objects.training import End
 from lccp.store import objects
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.workloads.preemption import PRIORITY_BOOST
 from lccp_operator.kubernetes.workloads.reading import JOB_UID_LABEL
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -31,6 +32,7 @@ ONE_POD, HALF_A_POD = {"requests": {"cpu": "50m"}}, {"requests": {"cpu": "25m"}}
 CHECKPOINTS = [EVERY_TOKENS, 2 * EVERY_TOKENS]
 STEPS = 4
 STEP_TOKENS = EVERY_TOKENS // STEPS
+BOOST = 50
 MIDWAY_TOKENS = EVERY_TOKENS + 2 * STEP_TOKENS
 NAMED_WITHIN_SECONDS, LONG_SECONDS = 30.0, 120.0
 
@@ -90,7 +92,9 @@ def namespaces(
     stubs: StubCluster, kubeconfig: Path, kueue: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Iterator[Namespace]]:
     """Namespaces that an operator looks after, one for each test."""
-    with stubs.operated(kubeconfig, tmp_path_factory.mktemp("queues"), number=5) as made:
+    told = {"checkpointAwarePreemption": True, "kueuePriorityBoost": BOOST}
+    folder = tmp_path_factory.mktemp("queues")
+    with stubs.operated(kubeconfig, folder, number=6, **told) as made:
         yield iter(made)
 
 
@@ -200,6 +204,21 @@ def test_a_preempted_run_saves_its_state_waits_and_resumes_exactly(
     assert not [attempt for attempt in attempts if attempt.counted]
     assert {attempt.cause for attempt in attempts} <= {Cause.DISRUPTED, Cause.COMPLETED}
     assert "AttemptFailed" not in namespace.events("patient")
+
+
+def test_a_gang_with_much_unsaved_work_gets_more_priority(stubs: StubCluster, queue: Queue) -> None:
+    """Kueue 0.14.8 accepts the annotation, and ignores it."""
+    namespace = queue.namespace
+    waits = stubs.waiting(namespace, MIDWAY_TOKENS + STEP_TOKENS)
+    namespace.create_run(a_run(stubs, namespace, queue.name, "--steps", str(STEPS), *waits))
+
+    def boosts() -> list[Any]:
+        found = [*queue.workloads("tiny-train-a1"), *namespace.jobs()]
+        return [one["metadata"].get("annotations", {}).get(PRIORITY_BOOST) for one in found]
+
+    wait_for(lambda: boosts() == [str(BOOST)] * 2, "no boost", seconds=LONG_SECONDS)
+    stubs.go_on(namespace)
+    wait_ended(namespace)
 
 
 def test_evaluators_go_through_the_queue_that_they_name(

@@ -50,6 +50,9 @@
 {{- range $i, $gone := $values.adoptFrom -}}
 {{- include "lccp.must" (list $told (printf "adoptFrom[%d]" $i) $gone "^[a-z0-9-]+/[a-z0-9-]+@[0-9a-f]{8}$" "NAMESPACE/RELEASE@UID, as status.installation of its runs names it") -}}
 {{- end -}}
+{{- if and $values.kueuePriorityBoost (not $values.checkpointAwarePreemption) -}}
+{{- include "lccp.fault" (list $told "kueuePriorityBoost" "needs checkpointAwarePreemption: true") -}}
+{{- end -}}
 {{- include "lccp.must" (list $told "metrics.rules.runbookUrl" $values.metrics.rules.runbookUrl "^[^\\s]+$" "the address of the folder of runbooks, such as https://example.com/lccp/docs/runbooks/") -}}
 {{- include "lccp.must" (list $told "metrics.dashboards.folderAnnotation" $values.metrics.dashboards.folderAnnotation "^[a-zA-Z0-9./_-]+$" "the name of an annotation, such as grafana_folder") -}}
 {{- include "lccp.mayName" (list $told "serviceAccount.name" $values.serviceAccount.name) -}}

@@ -12,8 +12,8 @@ from lccp.contract.errors import InvalidInput, NotFound
 from lccp_operator.intents import Event
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
-from lccp_operator.kubernetes.events import TIME_FORMAT, LateAnswers, address, post
-from lccp_operator.kubernetes.workloads import jobs
+from lccp_operator.kubernetes.events import LateAnswers, address, post
+from lccp_operator.kubernetes.workloads import jobs, preemption
 from lccp_operator.kubernetes.workloads.asked import annotation
 from lccp_operator.kubernetes.workloads.making import Making, Unlabelled
 from lccp_operator.kubernetes.workloads.reading import WorkloadReader
@@ -88,15 +88,10 @@ class KubernetesWorkloads:
             self._reader.jobs.upsert(left)
 
     def tell_state(self, run: LCCPRun, workload: Workload, state: SavedState) -> None:
-        """Annotate the gang's Job; nothing if it is gone. A failure is logged, and tried again."""
+        """On the gang's Job; nothing if it is gone. A failure is logged, and tried again."""
         namespace, name = run.metadata.namespace, workload.name(run.metadata.name)
-        told = {
-            labels.LAST_STATE_AT: state.at.strftime(TIME_FORMAT),
-            labels.LAST_STATE_TOKENS: str(state.tokens),
-        }
         try:
-            patch = {"metadata": {"annotations": told}}
-            self._reader.jobs.upsert(self._cluster.patch(api.JOBS, namespace, name, patch))
+            self._reader.jobs.upsert(preemption.tell(self._cluster, namespace, name, state))
         except NotFound:
             return
         except (api.Refused, api.ApiUnavailable) as error:

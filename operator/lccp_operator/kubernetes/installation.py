@@ -76,7 +76,20 @@ class Installation(PodDefaults):
         bool,
         Field(description="Annotate the gangs' Jobs with the time of their newest complete state."),
     ] = False
+    kueue_priority_boost: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=1_000_000_000,
+            description="Points that a gang's Workload in Kueue gets while that state is old.",
+        ),
+    ] = 0
     lease: Annotated[LeaseSettings | None, Field(description="None: a single replica.")] = None
+
+    @property
+    def state_boost(self) -> int | None:
+        """Points of priority for a gang whose newest state is old; None: none is recorded."""
+        return self.kueue_priority_boost if self.checkpoint_aware_preemption else None
 
     @classmethod
     def load(cls, environ: Mapping[str, str]) -> Self:

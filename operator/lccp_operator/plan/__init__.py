@@ -112,7 +112,7 @@ def _context(
         reevaluate=observed.reevaluate,
         model_config=observed.model_config,
         by_command=observed.by_command,
-        tells_states=observed.tells_states,
+        state_boost=observed.state_boost,
         namespace_terminating=observed.namespace_terminating,
         events_posted=observed.events_posted,
     )

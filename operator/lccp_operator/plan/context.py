@@ -53,8 +53,8 @@ class Context:
     """The source model's config.json; None where it can't be read."""
     by_command: bool = False
     """The run is carried out by a command on one machine."""
-    tells_states: bool = False
-    """The newest state is recorded on the gang's workload."""
+    state_boost: int | None = None
+    """Points of priority for a gang whose newest state is old; None: states are not recorded."""
     namespace_terminating: bool = False
     """The run's namespace is being deleted: nothing can be created in it."""
     judgement: Judgement | None = None

@@ -46,6 +46,10 @@ class SavedState:
     tokens: int
     at: datetime
     """When it was complete, UTC."""
+    old: bool = False
+    """More than half of what is usually trained between two states was trained since."""
+    boost: int | None = None
+    """Points to add to the gang's priority in its queue; None: its priority is left alone."""
 
 
 @dataclass(frozen=True)

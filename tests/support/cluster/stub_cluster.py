@@ -68,10 +68,13 @@ class StubCluster:
         return run_document("tiny", **parts | spec)
 
     @contextmanager
-    def operated(self, kubeconfig: Path, folder: Path, number: int) -> Iterator[list[Namespace]]:
+    def operated(
+        self, kubeconfig: Path, folder: Path, number: int, **more: Any
+    ) -> Iterator[list[Namespace]]:
         """So many namespaces, and an operator that looks after them; its log lies in `folder`."""
         made = [self.namespace() for _ in range(number)]
-        settings = installation(self.root, namespaces=[namespace.name for namespace in made])
+        watched = [namespace.name for namespace in made]
+        settings = installation(self.root, namespaces=watched, **more)
         operator = OperatorProcess(folder, kubeconfig, settings).start()
         try:
             yield made

@@ -218,7 +218,7 @@ class Reconciler:
             finalizer=purges(body),
             held_by=held_by(body),
             reevaluate=asked_anew(body),
-            tells_states=self._installation.checkpoint_aware_preemption,
+            state_boost=self._installation.state_boost,
             namespace_terminating=leaves and self._cluster.is_terminating(run.metadata.namespace),
             events_posted=memory.events_posted,
             status_is_own=memory.status_is_own,

@@ -51,6 +51,7 @@ def saved_state(told: Mapping[str, str]) -> SavedState | None:
     """The state recorded on a Job; None also if tokens or time can't be read."""
     try:
         at = datetime.fromisoformat(told[labels.LAST_STATE_AT]).astimezone(UTC)
-        return SavedState(int(told[labels.LAST_STATE_TOKENS]), at)
+        old = told.get(labels.LAST_STATE_OLD) == "true"
+        return SavedState(int(told[labels.LAST_STATE_TOKENS]), at, old)
     except (KeyError, ValueError, OverflowError):
         return None

@@ -107,19 +107,26 @@ def _control(context: Context, attempt: AttemptRecord) -> list[Intent]:
 def _state_told(context: Context) -> list[Intent]:
     """The newest complete state, on the gang's workload: a queue may evict one that just saved."""
     attempt, gang = context.open_attempt, context.gang
-    if not context.tells_states or attempt is None or gang is None or gang.deleting:
+    if context.state_boost is None or attempt is None or gang is None or gang.deleting:
         return []
-    newest, told = _newest(context, attempt.number), gang.saved
-    if newest is None or (told is not None and not _follows(newest, told, context.now)):
+    beat, told = context.facts.heartbeats.get(attempt.number), gang.saved
+    saved = sorted({*beat.states, *beat.checkpoints}) if beat is not None else []
+    if beat is None or not saved:
         return []
-    return [TellState(Training.of(attempt), newest)]
+    old, points = _is_old(saved, beat.tokens), context.state_boost
+    boost = points * old if points else None
+    state = TellState(Training.of(attempt), saved[-1], old, boost)
+    return [state] if told is None or _follows(state, told, context.now) else []
 
 
-def _newest(context: Context, attempt: int) -> int | None:
-    """Tokens of the newest state, by the attempt's heartbeat; possibly the one it began from."""
-    beat = context.facts.heartbeats.get(attempt)
-    return max((*beat.states, *beat.checkpoints), default=None) if beat is not None else None
+def _is_old(saved: list[int], trained: int) -> bool:
+    """Whether more than half of the tokens between the last two states was trained since; before
+    the second state, of those up to the first.
+    """
+    before, newest = ([0, *saved])[-2:]
+    return 2 * (trained - newest) > newest - before
 
 
-def _follows(newest: int, told: SavedState, now: datetime) -> bool:
-    return newest > told.tokens and now - told.at >= TOLD_EVERY
+def _follows(state: TellState, told: SavedState, now: datetime) -> bool:
+    changed = state.tokens > told.tokens or (state.tokens == told.tokens and state.old != told.old)
+    return changed and now - told.at >= TOLD_EVERY

@@ -199,19 +199,21 @@ def world() -> World:
     return a_training_world()
 
 
-def beat(world: World, *states: int, **more: Any) -> None:
-    written = heartbeat_of(1, 4_096, world.now, states=states, **more)
+def beat(world: World, *states: int, tokens: int = 4_096, **more: Any) -> None:
+    written = heartbeat_of(1, tokens, world.now, states=states, **more)
     world.store.put(KEYS.heartbeat(writer_name(1, "00000001")), written.to_json())
 
 
-def told(world: World, known: SavedState | None = None, **gang: Any) -> list[TellState]:
+def told(
+    world: World, known: SavedState | None = None, boost: int = 0, **gang: Any
+) -> list[TellState]:
     running = WorkloadState(Phase.RUNNING, (Pod(0, "a", Phase.RUNNING),), saved=known, **gang)
-    decided: Plan = world.plan(replace(observed(world, {GANG: running}), tells_states=True))
+    decided: Plan = world.plan(replace(observed(world, {GANG: running}), state_boost=boost))
     return [intent for intent in decided.intents if isinstance(intent, TellState)]
 
 
 def test_the_newest_state_is_told_once(world: World) -> None:
-    beat(world, 1_024, 2_048)
+    beat(world, 1_024, 2_048, tokens=2_560)
 
     at = world.now - timedelta(seconds=60)
     assert told(world) == [TellState(GANG, 2_048)]
@@ -231,8 +233,29 @@ def test_states_that_follow_each_other_within_a_minute_are_told_once(world: Worl
 
 def test_time_that_passes_without_a_new_state_is_no_news(world: World) -> None:
     """Such as of a gang that waits for its store: its seconds of work stand still."""
-    beat(world, 2_048)
+    beat(world, 2_048, tokens=3_072)
     assert told(world, SavedState(2_048, world.now - timedelta(hours=1))) == []
+
+
+@pytest.mark.parametrize(
+    ("states", "half"), [((1_024, 3_072), 4_096), ((2_048,), 3_072)], ids=["two", "the first"]
+)
+def test_a_state_is_old_once_more_than_half_of_the_usual_work_follows_it(
+    world: World, states: tuple[int, ...], half: int
+) -> None:
+    known = SavedState(states[-1], world.now - timedelta(minutes=1))
+    beat(world, *states, tokens=half)
+    assert told(world, known, 50) == []
+    beat(world, *states, tokens=half + 1)
+    assert told(world, known, 50) == [TellState(GANG, states[-1], old=True, boost=50)]
+    assert told(world, known) == [TellState(GANG, states[-1], old=True)]
+    assert told(world, replace(known, old=True), 50) == []
+
+
+def test_a_gang_that_has_just_saved_gets_no_more_priority(world: World) -> None:
+    beat(world, 1_024, 2_048, tokens=2_049)
+    known = SavedState(1_024, world.now - timedelta(minutes=1), old=True)
+    assert told(world, known, 50) == [TellState(GANG, 2_048, boost=0)]
 
 
 def test_nothing_is_told_without_a_state_of_a_gang_that_goes_or_where_nobody_wants_it(
