@@ -171,6 +171,7 @@ def _degraded(context: Context, goal: Goal) -> Finding:
     """What is wrong, beginning with what concerns workloads that run."""
     unbegun = attempts.unbegun(context) if goal.aim is Aim.TRAIN else None
     restarts = [findings.ended(context, unbegun)] if unbegun else []
+    restarts += [_evaluation_told(context, key) for key in evaluations.fruitless(context)]
     by_urgency = {
         Reason.RESTARTING: restarts,
         Reason.OBSERVATION_INCOMPLETE: [
@@ -221,10 +222,14 @@ def _repeats(context: Context) -> list[str]:
 
 def _evaluation_problem(context: Context, key: EvaluationKey) -> str:
     outcome = context.outcome(key)
-    told = outcome.message if outcome is not None else ""
     final = outcome is not None and outcome.cause is Cause.CONFIGURATION
     remedy = "" if final else "; raise evaluation.retries to retry"
-    return f"{findings.evaluation(key)}: {told}{remedy}"
+    return f"{_evaluation_told(context, key)}{remedy}"
+
+
+def _evaluation_told(context: Context, key: EvaluationKey) -> str:
+    outcome = context.outcome(key)
+    return f"{findings.evaluation(key)}: {outcome.message if outcome is not None else ''}"
 
 
 def _succeeded(context: Context, goal: Goal) -> Finding:

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from lccp.api.causes import Cause
 from lccp.api.labels import ANNEAL, INTRINSIC
+from lccp.api.objects.journal import EvaluationOutcome
 from lccp.facts.facts import EvaluationKey
 from lccp_operator.plan.context import Context
 from lccp_operator.workloads.endings import Ending
@@ -72,6 +73,21 @@ def outstanding(context: Context) -> list[EvaluationKey]:
 def failed(context: Context) -> list[EvaluationKey]:
     """Evaluations that failed for good, oldest first."""
     return [key for key in wanted(context) if stage(context, key) is Stage.FAILED]
+
+
+def fruitless(context: Context) -> list[EvaluationKey]:
+    """Evaluations whose last try ended before it began, or that are disrupted again and again.
+
+    Not those that the store refuses, nor once another try runs; oldest first.
+    """
+    running = {workload.key for workload, state in context.evaluations.items() if state.begun}
+    ends = ((key, context.outcome(key)) for key in outstanding(context) if key not in running)
+    return [key for key, end in ends if end is not None and _is_fruitless(end)]
+
+
+def _is_fruitless(end: EvaluationOutcome) -> bool:
+    interrupted = end.interruptions > 1 and end.cause is not Cause.STORE_REFUSED
+    return interrupted or end.cause is Cause.NOT_BEGUN
 
 
 def gone(context: Context) -> list[EvaluationKey]:

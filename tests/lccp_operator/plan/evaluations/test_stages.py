@@ -11,15 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from operator_world import (
     KEYS,
+    World,
     conditions,
     manifest_of,
     with_spec,
 )
+from training_world import message
 
+from lccp.api.causes import Cause
 from lccp.api.conditions import ConditionType
 from lccp.api.exits import ExitCode
 from lccp.api.labels import INTRINSIC, evaluation_key
 from lccp.api.objects.report import EvaluationProgress
+from lccp_operator.intents import EventReason
 from lccp_operator.observed import Known
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.state import Phase, Pod, WorkloadState
@@ -153,6 +157,51 @@ def test_disruptions_in_a_row_wait_longer_each_time() -> None:
     last = outcome(world)
     assert last is not None
     assert (last.result, last.interruptions) == ("Succeeded", 0)
+
+
+REJECTED = Pod(0, "a", Phase.FAILED, failure="OutOfcpu: Node lacks cpu")
+
+
+def rejects(world: World, workload: Evaluation) -> None:
+    """A kubelet rejects the evaluator's pod."""
+    states = world.observed().workloads
+    assert isinstance(states, Known)
+    ended = states.value | {workload: WorkloadState(Phase.FAILED, (REJECTED,))}
+    world.reconcile(replace(world.observed(), workloads=Known(ended)))
+
+
+def test_an_evaluator_that_its_kubelet_rejects_is_counted_backs_off_and_is_told() -> None:
+    world = a_world(retries=1, policy={"backoffSeconds": 10, "maxBackoffSeconds": 30})
+    world.reconcile()
+
+    rejects(world, Evaluation(FIRST))
+
+    last, told = outcome(world), "failed before its processes began: OutOfcpu: Node lacks cpu"
+    assert last is not None
+    assert (last.cause, last.tries, last.message) == (Cause.NOT_BEGUN, 1, told)
+    assert world.events[-1].reason is EventReason.EVALUATION_FAILED
+    assert conditions(world.run)["Evaluating"] == ("False", "BackingOff")
+    assert conditions(world.run)["Degraded"] == ("True", "Restarting")
+    assert message(world, ConditionType.DEGRADED) == f"evaluation of checkpoint {FIRST:,}: {told}"
+    world.pass_time(9)
+    assert begun(world.reconcile()) == []
+    world.pass_time(1)
+    assert begun(world.reconcile()) == [Evaluation(FIRST, number=2)]
+
+    world.reconcile()
+    assert conditions(world.run)["Degraded"] == ("False", "Healthy")
+
+
+def test_an_evaluator_that_is_disrupted_again_and_again_is_told_until_it_runs() -> None:
+    world, told = a_world(retries=0), []
+    for _ in range(3):
+        fail_once(world, ExitCode.INTERNAL, disrupted=True)
+        told.append(conditions(world.run)["Degraded"])
+
+    assert told == [("False", "Healthy"), *2 * [("True", "Restarting")]]
+    world.reconcile()
+    world.reconcile()
+    assert conditions(world.run)["Degraded"] == ("False", "Healthy")
 
 
 def test_evaluations_go_on_while_training_is_suspended_or_has_failed() -> None:
