@@ -25,6 +25,7 @@ RUNBOOKS_MAX = 12
 """Of a folder."""
 RUN = {"namespace": "a", "run": "r"}
 POD_LABELS = ("pod", "instance", "container", "endpoint", "service", "job")
+"""Of whoever exports a series: none of them may be left in an alert."""
 SECTIONS = ["What it means", "How to see it", "What to do", "When to ignore it"]
 RUBRICS = re.compile(r"^## (.*)$", re.MULTILINE)
 
@@ -754,7 +755,7 @@ def with_labels(series: str, labels: Mapping[str, str]) -> str:
     """The series with `labels`, unless it names them itself; an empty one is none."""
     name, _, own = series.rstrip("}").partition("{")
     found = dict(re.findall(r'(\w+)="([^"]*)"', own))
-    every = {"pod": "one", "instance": "10.0.0.1:9464", **labels, **found}
+    every = {**dict.fromkeys(POD_LABELS, "one"), **labels, **found}
     return f"{name}{{{','.join(f'{k}={v!r}' for k, v in every.items() if v)}}}"
 
 
