@@ -2,7 +2,11 @@
 
 import json
 import os
+import re
+import subprocess
+import sys
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,7 @@ import pytest
 import yaml
 from apiserver import ApiServer
 from helm import NAMESPACE, ROOT, Helm, Object, pod_templates
+from serving import serving
 from typer.main import get_command
 
 from lccp.api.crd import crd
@@ -206,6 +211,39 @@ def test_the_exporter_takes_its_arguments(objects: list[Object], tmp_path: Path)
             options = get_command(app).make_context("lccp-exporter", given).params
             assert options["port"] == container["ports"][0]["containerPort"]
             assert options["stores"] == tmp_path / "stores.yaml"
+
+
+class Release(BaseHTTPRequestHandler):
+    """Operator and exporter of a release, one of whose stores refuses."""
+
+    REFUSAL = b"store default: no such bucket"
+
+    def do_GET(self) -> None:
+        told = self.REFUSAL if self.path == "/stores" else b""
+        self.send_response(500 if told else 200)
+        self.end_headers()
+        self.wfile.write(told)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def test_helm_test_asks_for_every_store_and_says_which_refuses(objects: list[Object]) -> None:
+    (test,) = (pod for pod in of_kind(objects, "Pod") if "helm.sh/hook" in str(pod["metadata"]))
+    (container,) = test["spec"]["containers"]
+    assert f"http://{test['metadata']['name'][:-5]}-operator:8080/stores" in container["args"]
+    _, option, code = container["command"]
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Release)
+    with serving(server):
+        here = f"http://127.0.0.1:{server.server_port}"
+        urls = [re.sub("^http://[^/]*", here, url) for url in container["args"]]
+        command = [sys.executable, option, code.replace("() + 30", "()"), *urls]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.returncode, done.stderr.strip()) == (
+        1,
+        f"{here}/stores: {Release.REFUSAL.decode()}",
+    )
 
 
 def test_credentials_are_mounted_where_the_configuration_says(objects: list[Object]) -> None:

@@ -89,6 +89,7 @@ def test_a_release_comes_changes_and_goes_and_the_runs_stay(
     notes = releases.install("whole", value_set["s3"])
     assert "deployment/lccp-operator" in notes
     assert "checkpoints.storeName: default" in notes
+    assert "kubectl logs -n whole job/lccp-uninstall" in notes
     assert apiserver.call("GET", CRD).code == 200
     assert releases.deployment("whole", "exporter") == 200
 

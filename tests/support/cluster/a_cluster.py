@@ -173,10 +173,13 @@ class JobPlayer:
         self._namespace = namespace
         self._api = namespace.api
 
-    def start(self, name: str, phase: str = "Running", **status: Any) -> list[Object]:
-        """Pods of the Job, in `phase`, with more of their `status` given."""
+    def start(
+        self, name: str, phase: str = "Running", *, number: int | None = None, **status: Any
+    ) -> list[Object]:
+        """Pods of the Job, all or so many, in `phase`, with more of their `status` given."""
         job = self._namespace.wait_job(name)
-        pods = [self._pod(job, index) for index in range(job["spec"]["parallelism"])]
+        indices = range(job["spec"]["parallelism"] if number is None else number)
+        pods = [self._pod(job, index) for index in indices]
         for pod in pods:
             self._patch_pod(pod, {"phase": phase, **status})
         self._patch_job(name, {"startTime": _time(), "active": len(pods), "ready": 0})

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 from a_cluster import JobPlayer, Namespace, run_document
+from operator_process import wait_for
+from operator_world import EVERY_TOKENS
 
 from lccp.api.causes import Cause
 from lccp_operator.kubernetes import api
@@ -14,6 +16,7 @@ pytestmark = [pytest.mark.apiserver, pytest.mark.long, pytest.mark.usefixtures("
 NAMED_WITHIN_SECONDS = 30.0
 TRAINING = "tiny-train-a1"
 WAITING = {"name": "trainer", "image": "none:1", "imageID": "", "ready": False, "restartCount": 0}
+NO_QUOTA = 'pods "x" is forbidden: exceeded quota: small'
 UNSCHEDULABLE = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
 
 
@@ -57,7 +60,7 @@ def stuck(cluster: api.Cluster, root: Any, operator: object) -> dict[str, tuple[
         "no node": ("Unschedulable", {"conditions": [UNSCHEDULABLE | {"message": "0/3 nodes"}]}),
     }
     events = {
-        "quota": ("QuotaExceeded", 'pods "x" is forbidden: exceeded quota: small'),
+        "quota": ("QuotaExceeded", NO_QUOTA),
         "pod security": ("PodRejected", 'pods "x" is forbidden: violates PodSecurity'),
     }
     made: dict[str, tuple[Namespace, str]] = {}
@@ -124,6 +127,19 @@ def test_a_field_that_there_is_not_is_named(stuck: dict[str, tuple[Namespace, st
     assert namespace.jobs() == []
 
 
+def test_a_gang_that_lacks_a_pod_says_so_in_time(cluster: api.Cluster, root: Any) -> None:
+    namespace = made_run(cluster, root, topology={"nodes": 2})
+    JobPlayer(namespace).start(TRAINING, number=1)
+    an_event(namespace, namespace.wait_job(TRAINING), "FailedCreate", NO_QUOTA)
+
+    named = namespace.wait_condition(
+        "tiny", "Training", "QuotaExceeded", seconds=NAMED_WITHIN_SECONDS
+    )
+
+    assert named["message"].startswith(f"attempt 1, 1 of 2 pods: {NO_QUOTA}: ")
+    assert "topology.queueName with Kueue" in named["message"]
+
+
 def test_a_pod_that_its_kubelet_rejects_is_the_cause(cluster: api.Cluster, root: Any) -> None:
     namespace = made_run(cluster, root)
     player = JobPlayer(namespace)
@@ -135,3 +151,22 @@ def test_a_pod_that_its_kubelet_rejects_is_the_cause(cluster: api.Cluster, root:
     first = namespace.journal("tiny").attempts[0]
     assert (first.cause, first.counted) == (Cause.NOT_BEGUN, True)
     assert "OutOfcpu: Node lacks cpu" in first.message
+
+
+def test_an_evaluators_pod_that_its_kubelet_rejects_is_told_in_time(
+    cluster: api.Cluster, root: Any
+) -> None:
+    namespace = made_run(cluster, root)
+    player, evaluator = JobPlayer(namespace), f"tiny-eval-intrinsic-{EVERY_TOKENS:015d}"
+    player.start(TRAINING)
+    namespace.save("tiny", 1, EVERY_TOKENS)
+    player.start(evaluator, "Failed", reason="OutOfcpu", message="Node lacks cpu")
+
+    player.fail(evaluator)
+
+    told = namespace.wait_condition("tiny", "Degraded", "Restarting", seconds=NAMED_WITHIN_SECONDS)
+    assert told["message"] == (
+        f"evaluation of checkpoint {EVERY_TOKENS:,}: failed before its processes began: OutOfcpu: "
+        "Node lacks cpu"
+    )
+    wait_for(lambda: "EvaluationFailed" in namespace.events("tiny"), "there is no event")
