@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 
 from lccp.api import labels
 from lccp.api.run import LCCPRun
@@ -20,6 +19,9 @@ from lccp_operator.workloads.state import WorkloadState
 JOB_UID_LABEL = "kueue.x-k8s.io/job-uid"
 WAITING = timedelta(seconds=5)
 """How long a workload may not run before its events are read for the reason."""
+
+WARNINGS = "type=Warning,reason!=BackOff,reason!=FailedScheduling,reason!=Unhealthy"
+"""Events of a namespace, without the most frequent ones: pods' statuses say the same."""
 
 ENDS = {"Complete", "Failed"}
 
@@ -80,12 +82,13 @@ class WorkloadReader:
         return (one["metadata"]["name"] for one in found if uid in owner_uids(one))
 
     def _events(self, key: RunKey, waiting: list[Object]) -> tuple[Object, ...]:
-        selectors = (f"involvedObject.uid={waits['metadata']['uid']}" for waits in waiting)
-        return tuple(
-            event
-            for selector in selectors
-            for event in self._cluster.list(api.EVENTS, key.namespace, fieldSelector=selector)
-        )
+        """Events about the objects, by one request: for each, the API server reads all events."""
+        uids = {waits["metadata"]["uid"] for waits in waiting}
+        if not uids:
+            return ()
+        selector = f"involvedObject.uid={min(uids)}" if len(uids) == 1 else WARNINGS
+        found = self._cluster.list(api.EVENTS, key.namespace, fieldSelector=selector)
+        return tuple(event for event in found if event["involvedObject"].get("uid") in uids)
 
     def _workloads(self, key: RunKey, held: list[Object]) -> tuple[Object, ...]:
         if not held:
@@ -147,19 +150,17 @@ def _true_conditions(job: Object) -> set[str]:
 def unexplained(jobs: Iterable[Object], pods: Iterable[Object]) -> Iterator[Object]:
     """Objects whose events may be the only explanation why a Job does not run in full.
 
-    These are the Job itself, while it has fewer pods than it wants, and one of its pods that are
-    pending without a reason. One is enough: the pods of a gang are alike, and for each requested
-    object the API server reads all events of a namespace.
+    These are the Job itself, while it has fewer pods than it wants, and its pods that are pending
+    without a reason: each node may have another one.
     """
     for job in jobs:
         uid = job["metadata"]["uid"]
         if _true_conditions(job):
             continue
         own = [pod for pod in pods if uid in owner_uids(pod)]
-        silent = (pod for pod in own if is_pending(pod) and not any(of_status(pod["status"])))
         if len(own) < (job.get("spec", {}).get("completions") or 1):
             yield job
-        yield from islice(silent, 1)
+        yield from (pod for pod in own if is_pending(pod) and not any(of_status(pod["status"])))
 
 
 def _age(document: Object, now: datetime) -> timedelta:

@@ -140,6 +140,21 @@ def test_a_gang_that_lacks_a_pod_says_so_in_time(cluster: api.Cluster, root: Any
     assert "topology.queueName with Kueue" in named["message"]
 
 
+def test_a_volume_that_one_node_does_not_mount_is_told_in_time(
+    cluster: api.Cluster, root: Any
+) -> None:
+    namespace = made_run(cluster, root, topology={"nodes": 2})
+    status = container("ContainerCreating", "")
+    _, second = JobPlayer(namespace).start(TRAINING, "Pending", **status)
+    an_event(namespace, second, "FailedMount", "mount.nfs: Connection timed out")
+
+    named = namespace.wait_condition(
+        "tiny", "Training", "VolumeNotMounted", seconds=NAMED_WITHIN_SECONDS
+    )
+
+    assert "mount.nfs: Connection timed out" in named["message"]
+
+
 def test_a_pod_that_its_kubelet_rejects_is_the_cause(cluster: api.Cluster, root: Any) -> None:
     namespace = made_run(cluster, root)
     player = JobPlayer(namespace)
