@@ -185,3 +185,23 @@ def test_an_evaluators_pod_that_its_kubelet_rejects_is_told_in_time(
         "Node lacks cpu"
     )
     wait_for(lambda: "EvaluationFailed" in namespace.events("tiny"), "there is no event")
+
+
+def test_what_blocks_a_purge_is_told_in_time_and_its_remedy_releases_the_run(
+    cluster: api.Cluster, root: Any
+) -> None:
+    namespace = made_run(cluster, root, deletionPolicy="DeleteArtifacts")
+    player, blocked = JobPlayer(namespace), 'secret "s3" not found: fix that, or set deletionPolicy'
+    player.start(TRAINING)
+    namespace.wait_condition("tiny", "Training", "True")
+    namespace.delete_run("tiny")
+    player.let_go(TRAINING)
+    (pod,) = player.start("tiny-purge", "Pending", **container("ContainerCreating", ""))
+    an_event(namespace, pod, "FailedMount", 'secret "s3" not found')
+
+    def told() -> bool:
+        return blocked in namespace.conditions("tiny")["Training"]["message"]
+
+    wait_for(told, "it is not told", seconds=NAMED_WITHIN_SECONDS)
+    namespace.api.patch(api.RUNS, namespace.name, "tiny", {"spec": {"deletionPolicy": "Retain"}})
+    wait_for(lambda: not namespace.api.list(api.RUNS, namespace.name), "the run is still there")
