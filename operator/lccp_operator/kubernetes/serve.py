@@ -38,6 +38,9 @@ STALE_SECONDS = 120.0
 WORKLOADS_SECONDS = 1.0
 """Between a change of a run's workloads and its reconcile: they change several at a time."""
 
+AT_REST_SECONDS = 5.0
+"""The same for a run at rest whose store changed: those that are under way go first."""
+
 STORE_PATIENCE = Patience(connect_seconds=3.0, read_seconds=5.0, retries=2)
 """17 s in total: a hanging store is reported within half a minute; reconciles are repeated."""
 
@@ -129,15 +132,15 @@ class Service:
         if self._reconciler.run_changed(key, body, keep=self._leading.is_set()):
             self._queue.add(key, urgent=True)
 
-    def _workloads_changed(self, key: RunKey) -> None:
+    def _workloads_changed(self, key: RunKey, after_seconds: float = WORKLOADS_SECONDS) -> None:
         """Jobs and pods change several at a time: one reconcile sees them all."""
         self._reconciler.workloads_changed(key)
-        self._queue.add(key, WORKLOADS_SECONDS)
+        self._queue.add(key, after_seconds)
 
     def _store_changed(self, health: StoreHealth) -> None:
         """A store stopped answering, or answers again: that affects all runs in it."""
-        for key in self._reconciler.memories.under_way_in(health.store):
-            self._workloads_changed(key)
+        for key, rests in self._reconciler.memories.kept_in(health.store):
+            self._workloads_changed(key, AT_REST_SECONDS if rests else WORKLOADS_SECONDS)
 
     def _work(self) -> None:
         """Nothing is reconciled before the workloads of all runs are known."""

@@ -1,6 +1,6 @@
 """The health of a store: whether it can be used, checked once for all its runs.
 
-An idle run learns of an outage without a check of its own, and no run checks while one lasts. A
+An idle run is told of an outage without a check of its own, and no run checks while one lasts. A
 store that is not yet known to accept LCCP's writes is checked by writing.
 """
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from operator_world import EVERY_TOKENS
 
 from lccp.api.labels import RUN
 from lccp_operator.kubernetes import api
+from lccp_operator.kubernetes.serve import WORKLOADS_SECONDS
 
 pytestmark = pytest.mark.apiserver
 
@@ -104,6 +106,31 @@ def test_a_store_that_refuses_holds_its_own_runs_alone(
 
     (tmp_path / "file").unlink()
     namespace.wait_job("held-train-a1")
+    assert operator.stop() == 0
+
+
+@pytest.mark.long
+def test_a_run_at_rest_says_that_its_store_is_unreachable_while_it_is(
+    server: ApiServer, namespace: Namespace, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    stores = [{"name": "default", "url": f"file://{root}"}]
+    settings = installation(tmp_path, stores=stores, namespaces=[namespace.name])
+    operator = OperatorProcess(tmp_path, server.kubeconfig, settings).start().wait_ready()
+    namespace.create_run(run_document("tiny", suspend=True))
+    namespace.wait_condition("tiny", "Degraded", "Healthy")
+    for number in range(3):
+        seen = {"metadata": {"annotations": {"reconciled": str(number)}}}
+        namespace.api.patch(api.RUNS, namespace.name, "tiny", seen)
+        time.sleep(2 * WORKLOADS_SECONDS)
+
+    root.rename(tmp_path / "away")
+    told = namespace.wait_condition("tiny", "Degraded", "StoreUnreachable", seconds=30)
+    assert f"file://{root}" in told["message"]
+
+    (tmp_path / "away").rename(root)
+    namespace.wait_condition("tiny", "Degraded", "Healthy", seconds=30)
     assert operator.stop() == 0
 
 

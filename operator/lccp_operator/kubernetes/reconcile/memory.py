@@ -89,11 +89,10 @@ class RunMemory:
 class Memories(dict[RunKey, RunMemory]):
     """Memories of reconciled runs; other threads read them while one thread changes them."""
 
-    def under_way_in(self, store: Store) -> Iterator[RunKey]:
-        """The runs in that store that are not idle."""
+    def kept_in(self, store: Store) -> Iterator[tuple[RunKey, bool]]:
+        """The runs in that store, and whether each of them is idle."""
         for key, memory in self._in(store):
-            if memory.resync is None or not memory.resync.is_idle:
-                yield key
+            yield key, memory.resync is not None and memory.resync.is_idle
 
     def found_in(self, store: Store) -> Iterator[RunKey]:
         """The runs that this store held when they were last reconciled."""
