@@ -23,9 +23,9 @@ CA_LENGTH_MAX = 65_536
 """Characters: the kernel's limit for a variable is twice that."""
 
 
-LEASE_SECONDS_MAX = 600
+LEASE_SECONDS_MAX = 24
 """The longest a Lease lasts without renewal: whoever waits for one takes it then, whatever it says,
-since somebody may have edited it to last for decades."""
+since somebody may have edited it to last for decades. No replica writes a longer one."""
 
 
 class LeaseSettings(Contract):

@@ -51,7 +51,7 @@ def test_a_run_is_offered_what_its_installation_and_then_its_spec_name(tmp_path:
         (COMPLETE + "color: blue", "color: there is no such field"),
         (COMPLETE + "lease: {name: a, namespace: b, durationSeconds: 1}", "lease.durationSeconds"),
         (
-            COMPLETE + "lease: {name: a, namespace: b, durationSeconds: 601}",
+            COMPLETE + "lease: {name: a, namespace: b, durationSeconds: 25}",
             "lease.durationSeconds",
         ),
         ("stores: [", "is not YAML"),
