@@ -6,11 +6,13 @@ from datetime import datetime
 from lccp.api.conditions import Reason
 from lccp.api.objects.base import StoreObject
 from lccp.contract.errors import LccpError, StoreUnavailable
+from lccp.facts.facts import EvaluationKey
 from lccp.facts.listing import Listing
 from lccp.facts.reader import RunReader
 from lccp.store.keys import RunKeys
 from lccp.store.port import ObjectInfo, Store
 from lccp_operator.facts import KEEP, Facts
+from lccp_operator.hearing import Hearing
 from lccp_operator.observed import Known, Unknown
 
 WHAT_THEN = "nothing is started or judged until it answers; make sure that it is up and reachable"
@@ -42,11 +44,9 @@ class StoreObserver:
         """Hash of the whole listing."""
         self._silent: LccpError | None = None
         """Why `moved` could not answer."""
-        self._looked_at: datetime | None = None
-        self._told: tuple[int, datetime] | None = None
-        """The newest attempt, and the time in its heartbeat."""
-        self._heard_at: datetime | None = None
-        """When that was written."""
+        self._heard: Hearing[int] = Hearing()
+        """Of attempts."""
+        self._progressed: Hearing[EvaluationKey] = Hearing()
 
     def part(self, now: datetime) -> Known[Facts] | Unknown:
         """The facts, or since when and why they are unreadable."""
@@ -62,7 +62,7 @@ class StoreObserver:
                 why = f"{facts.damaged[key]}: {DAMAGED_THEN}"
                 return self._unknown(now, why, Reason.STORED_OBJECT_DAMAGED)
         self._since = None
-        return Known(replace(facts, heard_at=self._heard(facts, now)))
+        return Known(self._timed(facts, now))
 
     def remember(self, key: str, value: StoreObject, etag: str) -> None:
         """This process wrote `value` at `key`: it need not be read."""
@@ -98,19 +98,17 @@ class StoreObserver:
         self._all = _hash(listing)
         return self._reader.facts(listing)
 
-    def _heard(self, facts: Facts, now: datetime) -> datetime | None:
-        """When the newest heartbeat was written: at the time that it tells, if that is possible.
-
-        The clock of the attempt's node may be wrong: it was written after the last look, and by
-        `now`.
-        """
-        newest = max(facts.heartbeats, default=None)
-        told = None if newest is None else (newest, facts.heartbeats[newest].at)
-        if told is not None and told != self._told:
-            possible = (self._looked_at or told[1]) <= told[1] <= now
-            self._heard_at = told[1] if possible else now
-        self._told, self._looked_at = told, now
-        return self._heard_at
+    def _timed(self, facts: Facts, now: datetime) -> Facts:
+        """With the times at which the newest heartbeat and all progress were written."""
+        newest = {n: facts.heartbeats[n].at for n in sorted(facts.heartbeats)[-1:]}
+        heard = self._heard.times(newest, now)
+        progress = facts.progress
+        at = self._progressed.times({key: told.at for key, told in progress.items()}, now)
+        return replace(
+            facts,
+            heard_at=next(iter(heard.values()), None),
+            progress={k: told.model_copy(update={"at": at[k]}) for k, told in progress.items()},
+        )
 
     def _unknown(self, now: datetime, why: str, reason: Reason) -> Unknown:
         self._since = self._since or now

@@ -112,13 +112,13 @@ def _evaluate(invocation: Invocation, store: Store, keys: RunKeys, tokens: int, 
             ),
         )
         place = Place.of(store, keys, tokens, suite)
-        progress = ProgressFile(store, keys.evaluation_progress(tokens, suite))
-        evaluation = evaluate(subject, place, progress)
-    place.put(evaluation.files)
-    unknown = {"unknown_fields": unknown_probe_fields(store, keys)}
-    report = of_suite(evaluation.report, suite).model_copy(update=unknown)
-    with suppress(Conflict):  # another evaluator was first
-        objects.write_if_absent(store, place.report, report)
+        with ProgressFile(store, keys.evaluation_progress(tokens, suite)) as progress:
+            evaluation = evaluate(subject, place, progress)
+            place.put(evaluation.files)
+            unknown = {"unknown_fields": unknown_probe_fields(store, keys)}
+            report = of_suite(evaluation.report, suite).model_copy(update=unknown)
+            with suppress(Conflict):  # another evaluator was first
+                objects.write_if_absent(store, place.report, report)
     evaluation.unfinished.clear()
 
 

@@ -1,16 +1,23 @@
 """The progress of an evaluation, and `progress.json`, written at most every two seconds."""
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from threading import Lock
+from threading import Event, Lock, Thread
+from typing import Self
 
 from lccp.api.objects.report import EvaluationProgress
+from lccp.contract.errors import LccpError
 from lccp.store import objects
 from lccp.store.port import Store
 
 INTERVAL_SECONDS = 2.0
+BEAT_SECONDS = 5.0
+"""Time between two writes without progress, by which others know that the evaluator works."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -90,21 +97,52 @@ class Remaining:
 
 
 class ProgressFile:
-    """A progress callback that keeps the object at `key` current."""
+    """A progress callback that keeps the object at `key` current.
+
+    As a context manager it also writes it anew while a pass lasts, from the first progress on. Of
+    these writes a failure is only logged; with progress it is raised.
+    """
 
     def __init__(self, store: Store, key: str) -> None:
         self._store = store
         self._key = key
         self._remaining = Remaining()
         self._written = float("-inf")
+        self._last: tuple[Done, float | None] | None = None
+        self._ended = Event()
+
+    def __enter__(self) -> Self:
+        Thread(target=self._beat, name="progress", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
 
     def __call__(self, done: Done) -> None:
         """Record the progress."""
-        left, now = self._remaining.seconds(done), time.monotonic()
-        if now - self._written < INTERVAL_SECONDS and done.samples < done.total:
-            return
-        self._written = now
+        self._last = done, self._remaining.seconds(done)
+        if self._idle_seconds >= INTERVAL_SECONDS or done.samples >= done.total:
+            self._write(*self._last)
+
+    @property
+    def _idle_seconds(self) -> float:
+        return time.monotonic() - self._written
+
+    def _beat(self) -> None:
+        while not self._ended.wait(INTERVAL_SECONDS):
+            if self._last is not None and self._idle_seconds >= BEAT_SECONDS - INTERVAL_SECONDS:
+                try:
+                    self._write(*self._last)
+                except LccpError as error:
+                    logger.warning("the progress was not written: %s", error)
+
+    def _write(self, done: Done, left: float | None) -> None:
+        self._written = time.monotonic()
         value = EvaluationProgress(
-            done=done.samples, total=done.total, remaining_seconds=left, at=datetime.now(UTC)
+            done=done.samples,
+            total=done.total,
+            remaining_seconds=left,
+            at=datetime.now(UTC),
+            beats=True,
         )
         objects.write(self._store, self._key, value)

@@ -1,4 +1,11 @@
-from lccp_evaluator.progress import Done, Remaining
+import time
+
+from lccp.api.objects.report import EvaluationProgress
+from lccp.contract.errors import StoreUnavailable
+from lccp.store import objects
+from lccp.store.file import FileStore
+from lccp_evaluator import progress
+from lccp_evaluator.progress import Done, ProgressFile, Remaining
 
 
 def test_the_time_left_goes_with_tokens_not_with_samples() -> None:
@@ -14,3 +21,47 @@ def test_what_was_read_before_tells_no_speed() -> None:
     remaining = Remaining(lambda: next(now))
     assert remaining.seconds(Done(50, 100, 0.5)) is None
     assert remaining.seconds(Done(75, 100, 0.75)) == 5
+
+
+def test_it_is_written_anew_while_a_pass_lasts_and_no_longer(tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr(progress, "BEAT_SECONDS", 0.02)
+    store = FileStore(tmp_path)
+
+    with ProgressFile(store, "progress.json") as file:
+        time.sleep(0.05)
+        assert store.stat("progress.json") is None
+        file(Done(1, 9, 0.1))
+        first = objects.read(store, "progress.json", EvaluationProgress)
+        time.sleep(0.5)
+        later = objects.read(store, "progress.json", EvaluationProgress)
+
+    assert (later.done, later.beats) == (1, True)
+    assert later.at > first.at
+    time.sleep(0.1)
+    last = objects.read(store, "progress.json", EvaluationProgress)
+    time.sleep(0.1)
+    assert objects.read(store, "progress.json", EvaluationProgress) == last
+
+
+def test_a_store_that_does_not_take_a_beat_ends_no_pass(tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr(progress, "BEAT_SECONDS", 0.02)
+
+    class Moody(FileStore):
+        writes = 0
+
+        def put(self, key, data):
+            self.writes += 1
+            if 1 < self.writes < 4:
+                raise StoreUnavailable("it does not answer")
+            return super().put(key, data)
+
+    store = Moody(tmp_path)
+    with ProgressFile(store, "progress.json") as file:
+        file(Done(1, 9, 0.1))
+        first = objects.read(store, "progress.json", EvaluationProgress)
+        time.sleep(0.5)
+
+    assert store.writes > 4
+    assert objects.read(store, "progress.json", EvaluationProgress).at > first.at

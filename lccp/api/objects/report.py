@@ -135,6 +135,9 @@ class EvaluationProgress(StoreObject):
         None
     )
     at: Annotated[Time, Field(description="When, UTC.")]
+    beats: Annotated[
+        bool, Field(description="It is written every few seconds, also without progress.")
+    ] = False
 
 
 class EvaluationFailure(StoreObject):

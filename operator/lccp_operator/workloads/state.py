@@ -75,6 +75,8 @@ class Pod:
     """Why its node ended it though it had begun, in the node's words."""
     silent_node: str = ""
     """Its node, if that no longer reports its state."""
+    reports_since: datetime | None = None
+    """When the program of its external suite had ended, and its report began, which it writes."""
     lost: bool = False
     """It should have ended, but nothing reports that it has: its node is gone, or cut off."""
     lingers: bool = False
@@ -154,5 +156,12 @@ class WorkloadState:
 
     def unheard(self, why: str) -> str:
         """What is said of it while it runs, but has reported nothing yet; `why` that may be."""
-        log = f": see its log ({self.log})" if self.log else ""
-        return f"has started, and reported nothing yet: {why}{log}"
+        return f"has started, and reported nothing yet: {why}{self._see_log}"
+
+    def silent(self, since: datetime, why: str) -> str:
+        """What is said of it while it runs, but has reported nothing `since` (UTC)."""
+        return f"has reported nothing since {since:%Y-%m-%d %H:%M:%S} UTC: {why}{self._see_log}"
+
+    @property
+    def _see_log(self) -> str:
+        return f": see its log ({self.log})" if self.log else ""

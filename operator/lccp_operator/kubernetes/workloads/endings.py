@@ -42,6 +42,20 @@ def init_container(status: Object, name: str) -> Object:
     return {}
 
 
+def reports_since(pod: Object) -> str | None:
+    """When the program of the pod's external suite had ended, and its report began.
+
+    None unless the report is being written.
+    """
+    status, name = pod.get("status", {}), pod["metadata"].get("labels", {}).get(labels.COMPONENT)
+    if not init_container(status, labels.SUITE):
+        return None
+    found = (c for c in status.get("containerStatuses", ()) if c.get("name") == name)
+    state = next(found, {}).get("state", {})
+    began: str | None = state.get("running", {}).get("startedAt")
+    return began
+
+
 def program_failure(ended: Object) -> str:
     """How the program of an external suite failed, by the end of its container."""
     code, words = ended.get("exitCode"), ended.get("message", "")

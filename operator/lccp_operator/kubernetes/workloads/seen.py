@@ -47,6 +47,19 @@ def condition_of(status: Object, type_: str) -> Object:
     return next(found, {})
 
 
+def silent_node(pod: Object) -> str:
+    """The pod's node, if the pod runs there and its kubelet has stopped reporting; else empty.
+
+    Then the node controller marks the pod not ready while its containers stay ready; a kubelet
+    would give a reason.
+    """
+    ready = condition_of(pod.get("status", {}), "Ready")
+    containers = condition_of(pod.get("status", {}), "ContainersReady")
+    told = ready.get("reason") or ready.get("status") != "False"
+    silent = not told and containers.get("status") == "True"
+    return str(pod["spec"].get("nodeName", "")) if silent else ""
+
+
 def saved_state(told: Mapping[str, str]) -> SavedState | None:
     """The state recorded on a Job; None also if tokens or time can't be read."""
     try:

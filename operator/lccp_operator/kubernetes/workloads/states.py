@@ -13,14 +13,21 @@ from lccp_operator.kubernetes.workloads.endings import (
     init_container,
     lost,
     program_failure,
+    reports_since,
     short,
     terminated,
     told,
 )
 from lccp_operator.kubernetes.workloads.jobs import QUEUE_LABEL
 from lccp_operator.kubernetes.workloads.naming import workload_named
-from lccp_operator.kubernetes.workloads.seen import CHANGES, Seen, condition_of, saved_state
-from lccp_operator.kubernetes.workloads.troubles import silent_node, trouble_of
+from lccp_operator.kubernetes.workloads.seen import (
+    CHANGES,
+    Seen,
+    condition_of,
+    saved_state,
+    silent_node,
+)
+from lccp_operator.kubernetes.workloads.troubles import trouble_of
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import TERMINAL, EndingRule, Phase, Pod, WorkloadState
 
@@ -172,6 +179,7 @@ def _pod(pod: Object, now: datetime) -> Pod:
         program=program,
         message=short(ended.get("message", "")),
         silent_node=silent_node(pod) if phase is Phase.RUNNING else "",
+        reports_since=_time(reports_since(pod)),
         lost=phase not in TERMINAL and _overdue(pod, now),
         lingers=lingers,
         killed=by_node or _killed(status, bool(ended or program), phase),

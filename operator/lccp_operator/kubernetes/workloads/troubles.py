@@ -66,19 +66,6 @@ def of_status(status: Object) -> Iterator[Trouble]:
     yield from _of_scheduling(status)
 
 
-def silent_node(pod: Object) -> str:
-    """The pod's node, if the pod runs there and its kubelet has stopped reporting; else empty.
-
-    Then the node controller marks the pod not ready while its containers stay ready; a kubelet
-    would give a reason.
-    """
-    ready = condition_of(pod.get("status", {}), "Ready")
-    containers = condition_of(pod.get("status", {}), "ContainersReady")
-    told = ready.get("reason") or ready.get("status") != "False"
-    silent = not told and containers.get("status") == "True"
-    return str(pod["spec"].get("nodeName", "")) if silent else ""
-
-
 def _of_changes(job: Object) -> Iterator[Trouble]:
     if CHANGES in job:
         yield _trouble(Reason.POD_REJECTED, refusal(job["metadata"]["name"], job[CHANGES]))
@@ -162,7 +149,12 @@ def _of_silence(job: Object, pods: Collection[Object], now: datetime) -> Iterato
             yield _trouble(Reason.STARTING, _not_taken_up(pod))
         for container in pod["status"].get("initContainerStatuses", ()):
             if "running" in container.get("state", {}):
-                yield _trouble(Reason.STARTING, f"init container {container['name']} runs")
+                yield _trouble(Reason.STARTING, _runs_before(container["name"]))
+
+
+def _runs_before(name: str) -> str:
+    fetches = ": it fetches the checkpoint; if this lasts, it can't reach the store"
+    return f"init container {name} runs{fetches if name == labels.FETCH else ''}"
 
 
 def _waits_for_a_component(pod: Object, now: datetime) -> bool:

@@ -3,6 +3,7 @@
 from lccp_operator.plan.evaluations.evaluators import intents
 from lccp_operator.plan.evaluations.outcomes import repeated, reports, settled, told_of_lost
 from lccp_operator.plan.evaluations.reevaluation import asked_anew, not_to_be_asked
+from lccp_operator.plan.evaluations.silence import unheard, unheard_seconds_left
 from lccp_operator.plan.evaluations.stages import (
     REPORT_GONE,
     Stage,
@@ -14,7 +15,6 @@ from lccp_operator.plan.evaluations.stages import (
     outstanding,
     stage,
     stage_of_checkpoint,
-    unheard,
     wanted,
 )
 
@@ -37,5 +37,6 @@ __all__ = [
     "stage_of_checkpoint",
     "told_of_lost",
     "unheard",
+    "unheard_seconds_left",
     "wanted",
 ]

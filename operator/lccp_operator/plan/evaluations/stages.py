@@ -24,12 +24,6 @@ class Stage(StrEnum):
 
 BY_URGENCY = (Stage.FAILED, Stage.RUNNING, Stage.PENDING, Stage.SUCCEEDED)
 
-
-UNHEARD_SECONDS = 15.0
-"""Evaluators report their progress from the first sample on, which follows loading."""
-
-LOADING = "it loads the checkpoint; if this lasts, its node is gone, or it can't reach the store"
-
 REPORT_GONE = Ending(Cause.LOST, "its report was deleted from the store: it is evaluated again")
 
 
@@ -113,18 +107,6 @@ def lost(context: Context) -> list[EvaluationKey]:
         if key[0] < passed and key[1] in asked and key not in there
         if context.facts.evaluated(key) is None
     ]
-
-
-def unheard(context: Context) -> Iterator[str]:
-    """A sentence about each evaluator of probes that has run for a while and reported nothing."""
-    for workload, state in context.evaluations.items():
-        began = min((pod.began_at for pod in state.pods if pod.began_at), default=None)
-        if not state.begun or began is None or workload.suite not in (INTRINSIC, ANNEAL):
-            continue
-        progress = context.facts.progress.get(workload.key)
-        heard = progress is not None and progress.at >= began
-        if not heard and context.seconds_left(began, UNHEARD_SECONDS) <= 0:
-            yield f"that of {name_of(workload.key)} {state.unheard(LOADING)}"
 
 
 def backoff_seconds_left(context: Context, key: EvaluationKey) -> float:

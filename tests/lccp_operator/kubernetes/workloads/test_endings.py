@@ -44,6 +44,23 @@ def test_what_fetches_ends_the_work_in_place_of_the_main_container() -> None:
     assert endings.terminated(pod)["exitCode"] == 77
 
 
+def test_since_when_a_suite_reports_is_known_once_its_program_has_ended() -> None:
+    began = "2026-01-05T09:00:00Z"
+    runs = {
+        "containerStatuses": [{"name": "evaluator", "state": {"running": {"startedAt": began}}}]
+    }
+    component = {labels.COMPONENT: labels.EVALUATOR}
+
+    def since(**status: object) -> str | None:
+        pod = a_pod("Running", **status)
+        pod["metadata"]["labels"] = component
+        return endings.reports_since(pod)
+
+    assert since(**init(labels.SUITE, exitCode=0), **runs) == began
+    assert since(**init(labels.SUITE, exitCode=0)) is None
+    assert since(**runs) is None
+
+
 def test_containers_beside_the_main_one_do_not_matter() -> None:
     beside = terminated(1) | {"name": "proxy"}
 

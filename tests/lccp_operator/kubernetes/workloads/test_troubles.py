@@ -45,7 +45,7 @@ GATED = {
 }
 DEACTIVATED = a_workload("Pending", "The workload is deactivated") | {"spec": {"active": False}}
 DEACTIVATED["metadata"]["name"] = "job-j"
-FETCHES = {"name": "fetch", "state": {"running": {}}}
+FETCHES = {"name": "fetch-checkpoint", "state": {"running": {}}}
 TROUBLES: dict[str, tuple[Object, Object, Reason | None, str]] = {
     "none": (a_job(), {"pods": (a_pod("Pending"),)}, None, ""),
     "quota": (
@@ -216,7 +216,7 @@ TROUBLES: dict[str, tuple[Object, Object, Reason | None, str]] = {
     "an init container": (
         a_job(),
         {"pods": (a_pod("Pending", initContainerStatuses=[FETCHES]),)},
-        *(Reason.STARTING, "init container fetch runs"),
+        *(Reason.STARTING, "init container fetch-checkpoint runs: it fetches the checkpoint; if"),
     ),
     "suspended by hand": (
         a_job(suspend=True),

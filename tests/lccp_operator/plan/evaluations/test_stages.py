@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from datetime import timedelta
 from itertools import pairwise
 
 import pytest
@@ -22,7 +21,6 @@ from lccp.api.causes import Cause
 from lccp.api.conditions import ConditionType
 from lccp.api.exits import ExitCode
 from lccp.api.labels import INTRINSIC, evaluation_key
-from lccp.api.objects.report import EvaluationProgress
 from lccp_operator.intents import EventReason
 from lccp_operator.observed import Known
 from lccp_operator.workloads.evaluation import Evaluation
@@ -84,38 +82,6 @@ def test_a_wait_is_shown_and_changes_nothing_and_holds_up_no_other_checkpoint() 
 
     world.train()
     assert begun(world.reconcile()) == [Evaluation(SECOND)]
-
-
-@pytest.mark.parametrize(
-    ("runs", "heard", "suite", "silent"),
-    [
-        (15, None, INTRINSIC, True),
-        (14, None, INTRINSIC, False),
-        (90, 1, INTRINSIC, False),
-        (90, -1, INTRINSIC, True),
-        (90, None, "exams", False),
-    ],
-    ids=["nothing", "not yet", "it reports", "an earlier try's report", "a program of a user"],
-)
-def test_an_evaluator_that_runs_and_reported_nothing_is_named_with_its_log(
-    runs: float, heard: float | None, suite: str, silent: bool
-) -> None:
-    world = a_world()
-    workload, began = Evaluation(FIRST, suite), world.now - timedelta(seconds=runs)
-    if heard is not None:
-        at = began + timedelta(seconds=heard)
-        progress = EvaluationProgress(done=0, total=9, at=at)
-        world.store.put(KEYS.evaluation_progress(FIRST, suite), progress.to_json())
-    pod = Pod(0, "a", Phase.RUNNING, began_at=began)
-    state = WorkloadState(Phase.RUNNING, (pod,), log="kubectl logs job/tiny")
-
-    world.reconcile(replace(world.observed(), workloads=Known({workload: state})))
-
-    assert world.run.status is not None
-    told = {c.type: c.message for c in world.run.status.conditions}[ConditionType.EVALUATING]
-    assert ("reported nothing yet" in told) is silent
-    why = "its node is gone, or it can't reach the store: see its log (kubectl logs job/tiny)"
-    assert (why in told) is silent
 
 
 def test_a_failure_that_an_older_version_recorded_is_tried_again_at_once() -> None:
