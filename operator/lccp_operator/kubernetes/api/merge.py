@@ -42,7 +42,7 @@ TEXTS = (("env", "value"), ("volumeMounts", "name"))
 
 def check_pod(spec: Object, field: str = "podTemplate") -> None:
     """Raise InvalidInput if what is read of the template `field` has other types than a pod's."""
-    for name in ("nodeSelector", "securityContext"):
+    for name in ("nodeSelector", "securityContext", "affinity"):
         _check_map(spec.get(name), f"{field}.spec.{name}")
     for name in OF_PODS:
         _check_items(spec.get(name), f"{field}.spec.{name}", MERGE_KEYS[name])

@@ -1,25 +1,19 @@
 """Pod templates of a run's workloads: hardened, and instructed by environment variables."""
 
-from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import unquote
 
 from lccp.api.invocation import StoreConfig
-from lccp.api.labels import FETCH, IMPORTER, SUITE, TRAINER
+from lccp.api.labels import FETCH, SUITE
 from lccp.api.objects.journal import PodDefaults
 from lccp.api.run import LCCPRun
 from lccp.api.spec.workload import EPHEMERAL_STORAGE, PlacementSpec
 from lccp.contract.errors import InvalidInput
 from lccp_operator.kubernetes.api.merge import Object, check_pod, strategic_merge
+from lccp_operator.kubernetes.workloads.reaching import as_trainers
 from lccp_operator.workloads.kind import PodSet
 
 CREDENTIALS_PATH = "/var/run/secrets/lccp.io/store"
 SCRATCH_PATH = "/scratch"
-FOLDER = "file://"
-AWS, FILE = "AWS_", "_FILE"
-"""How the names of variables begin by which pods get keys, and end if they name a file."""
-USER = ("runAsUser", "runAsGroup", "runAsNonRoot")
-"""Fields of a container's security context that say as whom it reads and writes files."""
 EXTERNAL = {
     "LCCP_CHECKPOINT": f"{SCRATCH_PATH}/checkpoint",
     "LCCP_SIGNALS": f"{SCRATCH_PATH}/signals.json",
@@ -61,7 +55,7 @@ def pod_template(
         _check_names(given.spec)
     patch: Object = {"metadata": given.metadata.document(), "spec": given.spec}
     if pods.as_trainers:
-        patch = {"spec": _as_trainers(run, store, pods.container)}
+        patch = {"spec": as_trainers(run, store, pods.container)}
     return strategic_merge({"metadata": {"labels": own}, "spec": spec}, patch)
 
 
@@ -73,43 +67,6 @@ def _check_names(spec: Object) -> None:
                 f"podTemplate.spec.{field} must be left out where topology.nodes is more than 1: "
                 "the pods would not find each other"
             )
-
-
-def _as_trainers(run: LCCPRun, store: StoreConfig, container: str) -> Object:
-    """For `container`: all by which the run's trainers reach the store, and their user.
-
-    That is the volume in which they have its folder or, for a bucket, AWS's variables and the
-    volumes with the files that these name.
-    """
-    given = run.spec.topology.pod_template.spec
-    check_pod(given, "topology.podTemplate")
-    found = (one for one in given.get("containers") or () if one["name"] in (TRAINER, IMPORTER))
-    trainer: Object = next(found, {})
-    if store.url.startswith(FOLDER):
-        return _mounting(given, trainer, [unquote(store.url.removeprefix(FOLDER))], container)
-    env = [{"name": one.name, "value": one.value} for one in run.spec.topology.env]
-    env = [one for one in (*env, *(trainer.get("env") or ())) if one["name"].startswith(AWS)]
-    files = [one["value"] for one in env if one["name"].endswith(FILE) and one.get("value")]
-    patch = _mounting(given, trainer, files, container) if files else {}
-    return strategic_merge({"containers": [{"name": container, "env": env}]}, patch)
-
-
-def _mounting(given: Object, trainer: Object, paths: list[str], container: str) -> Object:
-    """For `container`: the volumes in which `trainer` has `paths`, and its user."""
-    mounts = [
-        mount
-        for mount in trainer.get("volumeMounts") or ()
-        if any(PurePosixPath(path).is_relative_to(mount["mountPath"]) for path in paths)
-    ]
-    names = {mount.get("name") for mount in mounts}
-    volumes = [volume for volume in given.get("volumes") or () if volume["name"] in names]
-    user = {"securityContext": given["securityContext"]} if "securityContext" in given else {}
-    own = (trainer.get("securityContext") or {}).items()
-    security = {field: value for field, value in own if field in USER}
-    return {
-        "containers": [{"name": container, "volumeMounts": mounts, "securityContext": security}],
-        "volumes": volumes,
-    } | user
 
 
 def _pod_spec(

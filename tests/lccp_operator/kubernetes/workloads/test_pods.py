@@ -78,6 +78,7 @@ FORMLESS: dict[str, Any] = {
         "initContainers": [{"name": "proxy", "volumeMounts": [{"name": "a"}]}]
     },
     "securityContext": {"securityContext": "restricted"},
+    "affinity": {"affinity": []},
     "imagePullSecrets": {"imagePullSecrets": ["registry"]},
     "hostAliases": {"hostAliases": [{"ip": {}}]},
     "volumes ": {"volumes": [{"name": ["corpus"]}]},
@@ -123,91 +124,6 @@ def test_a_template_does_not_rename_the_pods_of_a_gang(field: str) -> None:
         built(Training(1), a_run(topology=template | {"nodes": 2}))
     _, alone = built(Training(1), a_run(topology=template | {"nodes": 1}))
     assert alone["spec"]["template"]["spec"][field] == "mine"
-
-
-def test_a_purge_mounts_nothing_where_the_template_has_only_empty_fields() -> None:
-    template = {"volumes": None, "containers": [{"name": "trainer", "volumeMounts": None}]}
-    for given in (template, {"containers": None}):
-        run = a_run(topology={"podTemplate": {"spec": given}})
-        _, job = built(Purge(), run, StoreConfig(url="file:///shared/runs"))
-        _, elsewhere = built(Purge(), a_run())
-
-        pods = (one["spec"]["template"]["spec"] for one in (job, elsewhere))
-        assert next(pods)["volumes"] == next(pods)["volumes"]
-
-
-@pytest.mark.parametrize("main", ["trainer", "importer"])
-def test_a_purge_mounts_the_folder_that_is_the_store_as_the_runs_pods_do(main: str) -> None:
-    store = StoreConfig(url="file:///shared%20disk/runs")
-    shared = {"name": "shared", "persistentVolumeClaim": {"claimName": "runs"}}
-    mounts = [
-        {"name": "shared", "mountPath": "/shared disk", "subPath": "a"},
-        {"name": "corpus", "mountPath": "/corpus"},
-    ]
-    template = {
-        "securityContext": {"runAsUser": 1000},
-        "nodeSelector": {"pool": "gpu"},
-        "volumes": [shared, {"name": "corpus", "emptyDir": {}}],
-        "containers": [
-            {"name": "sidecar"},
-            {
-                "name": main,
-                "volumeMounts": mounts,
-                "securityContext": {"runAsGroup": 2000, "capabilities": {"add": ["IPC_LOCK"]}},
-            },
-        ],
-    }
-    run = a_run(topology={"podTemplate": {"spec": template}})
-
-    _, job = built(Purge(), run, store)
-    _, elsewhere = built(Purge(), run)
-
-    pod = job["spec"]["template"]["spec"]
-    assert mounts[0] in container(job)["volumeMounts"]
-    assert shared in pod["volumes"]
-    assert pod["securityContext"]["runAsUser"] == 1000
-    assert container(job)["securityContext"]["runAsGroup"] == 2000
-    assert container(job)["securityContext"]["capabilities"] == {"drop": ["ALL"]}
-    assert {v["name"] for v in pod["volumes"]} == {"scratch", "shm", "store-credentials", "shared"}
-    assert len(pod["containers"]) == 1
-    assert "nodeSelector" not in pod
-    assert "shared" not in json.dumps(elsewhere)
-
-
-@pytest.mark.parametrize("in_template", [False, True])
-def test_a_purge_gets_keys_to_a_bucket_as_the_runs_trainers_do(in_template: bool) -> None:
-    identity = [
-        {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/var/run/tokens/sts"},
-        {"name": "AWS_ENDPOINT_URL_STS", "value": "http://minio:9000"},
-    ]
-    token = {"serviceAccountToken": {"path": "sts", "audience": "minio"}}
-    volumes = [
-        {"name": "tokens", "projected": {"sources": [token]}},
-        {"name": "corpus", "emptyDir": {}},
-    ]
-    trainer = {
-        "name": "trainer",
-        "env": [{"name": "HF_TOKEN", "value": "a"}, *(identity if in_template else [])],
-        "volumeMounts": [
-            {"name": "tokens", "mountPath": "/var/run/tokens"},
-            {"name": "corpus", "mountPath": "/corpus"},
-        ],
-    }
-    given = [] if in_template else identity
-    run = a_run(
-        topology={
-            "env": [{"name": "NCCL_DEBUG", "value": "INFO"}, *given],
-            "podTemplate": {"spec": {"volumes": volumes, "containers": [trainer]}},
-        }
-    )
-
-    _, job = built(Purge(), run)
-
-    assert [one for one in container(job)["env"] if one["name"].startswith("AWS_")] == identity
-    assert not {"HF_TOKEN", "NCCL_DEBUG"} & {one["name"] for one in container(job)["env"]}
-    assert trainer["volumeMounts"][0] in container(job)["volumeMounts"]
-    assert volumes[0] in job["spec"]["template"]["spec"]["volumes"]
-    assert "corpus" not in json.dumps(job)
 
 
 def test_what_kueue_reads_of_pods_passes_through_the_template() -> None:
