@@ -75,7 +75,7 @@ class KubernetesWorkloads:
         """Delete the workload; its pods get their grace period."""
         namespace, name = run.metadata.namespace, workload.name(run.metadata.name)
         if workload.pods(run, Pinned()).count > 1:
-            self._delete_service(run, name)
+            self._delete_service(run, jobs.service_name(name))
         job = self._reader.job(RunKey(namespace, run.metadata.name), name)
         if job is None:
             return

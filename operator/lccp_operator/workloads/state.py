@@ -111,7 +111,7 @@ class WorkloadState:
     changed: bool = False
     """It lacks something that was asked of it, as `trouble` says: it must not go on."""
     apart: bool = False
-    """What its pods need to find each other, a Service, is gone."""
+    """What its pods need to find each other, a Service, is gone, or does not select them."""
 
     @property
     def ended(self) -> bool:

@@ -35,7 +35,7 @@ KEPT_METADATA = (
     "creationTimestamp",
     "deletionTimestamp",
 )
-KEPT_SPEC = ("completions", "parallelism", "suspend", "schedulerName", "nodeName")
+KEPT_SPEC = ("completions", "parallelism", "suspend", "schedulerName", "nodeName", "selector")
 KEPT_STATUS = (
     "phase",
     "conditions",

@@ -1,5 +1,7 @@
 """Jobs and Services for a run's workloads, as objects for the API server. Pure."""
 
+import hashlib
+
 from lccp.api import labels
 from lccp.api.exits import ExitCode
 from lccp.api.invocation import StoreConfig
@@ -12,6 +14,25 @@ from lccp_operator.workloads.kind import PodSet, Workload
 RENDEZVOUS_PORT = 29400
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
+
+
+def service_name(job: str) -> str:
+    """Name of the Service of the Job named `job`: its own, unless that begins with a digit.
+
+    Jobs and pods may do so, Services may not (RFC 1035); the hash keeps it apart from those of runs
+    that are named so. At most 63 characters, with attempts of up to four digits.
+    """
+    if job[0].isalpha():
+        return job
+    return f"s{hashlib.sha256(job.encode()).hexdigest()[:6]}-{job}"
+
+
+def selects(service: Object, workload: Workload, job: Object) -> bool:
+    """Whether `service` selects the pods of `job`, and not those of other attempts."""
+    selector = service["spec"].get("selector") or {}
+    own = labels.of_workload("", workload.COMPONENT, **workload.labels()).keys()
+    carried = job["metadata"].get("labels", {}).items()
+    return bool(own <= selector.keys() and selector.items() <= carried)
 
 
 def service(run: LCCPRun, workload: Workload, pods: PodSet) -> Object | None:
@@ -28,7 +49,8 @@ def service(run: LCCPRun, workload: Workload, pods: PodSet) -> Object | None:
         "selector": own,
         "ports": [{"name": "rendezvous", "port": RENDEZVOUS_PORT}],
     }
-    return _object(run, "v1", "Service", workload.name(run.metadata.name), own, spec)
+    name = service_name(workload.name(run.metadata.name))
+    return _object(run, "v1", "Service", name, own, spec)
 
 
 def job(
@@ -36,7 +58,8 @@ def job(
 ) -> Object:
     """The Job of a workload: a gang fails as a whole."""
     name, own = workload.name(run.metadata.name), _labels(run, workload)
-    rendezvous = f"{name}-0.{name}:{RENDEZVOUS_PORT}" if pods.count > 1 else None
+    first = f"{name}-0.{service_name(name)}:{RENDEZVOUS_PORT}"
+    rendezvous = first if pods.count > 1 else None
     defaults = pinned.templates or PodDefaults()
     template = pod_template(run, defaults, pods, store, own, rendezvous)
     spec = {"backoffLimit": pods.retries, "template": template}

@@ -75,7 +75,15 @@ class Making:
                 "delete it or rename the run"
             )
         _check_label(run, what, found)
-        return found
+        edited = found["spec"].get("selector") != document["spec"].get("selector")
+        return self._again(document, found) if kind is api.SERVICES and edited else found
+
+    def _again(self, document: Object, found: Object) -> Object:
+        """The Service in place of `found`, whose selector somebody edited."""
+        meta = found["metadata"]
+        place = (meta["namespace"], meta["name"], meta["uid"])
+        self._cluster.delete(api.SERVICES, *place, foreground=False)
+        return self._cluster.create(api.SERVICES, document)
 
     def _there(self, kind: api.Kind, namespace: str, name: str) -> Object:
         """The object. Raises NotFound. The operator may only list Jobs, not get one."""

@@ -1,6 +1,6 @@
 """Reading a run's workloads: Jobs and pods from informers, reasons to wait from events."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from lccp.api import labels
@@ -9,6 +9,7 @@ from lccp.contract.errors import LccpError, NotFound
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.informer import Informer
+from lccp_operator.kubernetes.workloads.jobs import selects, service_name
 from lccp_operator.kubernetes.workloads.naming import named
 from lccp_operator.kubernetes.workloads.seen import RunKey, Seen, owner_uids
 from lccp_operator.kubernetes.workloads.states import states
@@ -63,7 +64,7 @@ class WorkloadReader:
             self._events(key, waiting),
             self._workloads(key, held),
             tuple(self.jobs.in_namespace(key.namespace)) if held else (),
-            frozenset(self._service_names(key, run.metadata.uid)),
+            frozenset(self._service_names(key, run.metadata.uid, workloads)),
         )
         return states(seen, now)
 
@@ -77,9 +78,15 @@ class WorkloadReader:
         """The run's Job of that name."""
         return next((job for job in self.jobs.of(key) if job["metadata"]["name"] == name), None)
 
-    def _service_names(self, key: RunKey, uid: str) -> Iterator[str]:
-        found = self.services.of(key)
-        return (one["metadata"]["name"] for one in found if uid in owner_uids(one))
+    def _service_names(
+        self, key: RunKey, uid: str, workloads: Mapping[Workload, Object]
+    ) -> Iterator[str]:
+        """Those of its gangs, unless somebody edited what they select."""
+        own = {one["metadata"]["name"]: one for one in self.services.of(key)}
+        for workload, job in workloads.items():
+            name = service_name(job["metadata"]["name"])
+            if name in own and uid in owner_uids(own[name]) and selects(own[name], workload, job):
+                yield name
 
     def _events(self, key: RunKey, waiting: list[Object]) -> tuple[Object, ...]:
         """Events about the objects, by one request: for each, the API server reads all events."""

@@ -33,7 +33,7 @@ class Seen:
     neighbours: tuple[Object, ...] = ()
     """Jobs of all runs of the namespace, if one of `jobs` is held by a queue."""
     services: frozenset[str] | None = None
-    """Names of the Services; None: not read."""
+    """Names of the Services that select the pods of their gang; None: not read."""
 
 
 def owner_uids(document: Object) -> set[str]:

@@ -18,7 +18,7 @@ from lccp_operator.kubernetes.workloads.endings import (
     terminated,
     told,
 )
-from lccp_operator.kubernetes.workloads.jobs import QUEUE_LABEL
+from lccp_operator.kubernetes.workloads.jobs import QUEUE_LABEL, service_name
 from lccp_operator.kubernetes.workloads.naming import workload_named
 from lccp_operator.kubernetes.workloads.seen import (
     CHANGES,
@@ -106,7 +106,7 @@ def _state(job: Object, seen: Seen, now: datetime) -> WorkloadState:
 def _lacks_service(job: Object, seen: Seen) -> bool:
     if seen.services is None or (job["spec"].get("completions") or 1) == 1:
         return False
-    return job["metadata"]["name"] not in seen.services
+    return service_name(job["metadata"]["name"]) not in seen.services
 
 
 def _phase(job: Object, pods: Collection[Pod]) -> Phase:

@@ -23,7 +23,9 @@ def old_gang_lives(context: Context) -> bool:
 
 
 def remade(context: Context) -> bool:
-    """What its pods need to find each other is gone, and made again, unless the gang must end."""
+    """What its pods need to find each other is gone or edited, and made again, unless the gang
+    must end.
+    """
     gang, left = context.gang, drain_seconds_left(context)
     if gang is None or gang.deleting or gang.changed or (left is not None and left < 0):
         return False
@@ -38,8 +40,8 @@ def told_of_remade(context: Context) -> list[str]:
     refused = context.rejected.get(Training.of(attempt))
     then = f", which is refused: {refused.message}" if refused is not None else ""
     return [
-        f"the Service by which the pods of attempt {attempt.number} find each other is gone: it is "
-        f"made again{then}"
+        f"the Service by which the pods of attempt {attempt.number} find each other is gone, or "
+        f"somebody changed what it selects: it is made again{then}"
     ]
 
 

@@ -319,7 +319,7 @@ def test_a_service_that_somebody_deletes_is_there_again_after_a_reconcile(
         wait_for(
             lambda: (
                 reconciler.reconcile(key)
-                and "find each other is gone: it is made again"
+                and "find each other is gone, or somebody changed what it selects: it is made again"
                 in namespace.conditions("tiny")["Degraded"]["message"]
             ),
             "it is not told",
@@ -331,6 +331,54 @@ def test_a_service_that_somebody_deletes_is_there_again_after_a_reconcile(
     assert again != before
     assert namespace.conditions("tiny")["Degraded"]["reason"] == "Healthy"
     assert len(namespace.jobs()) == 1
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [{"color": "blue"}, {labels.ATTEMPT: None}],
+    ids=["others", "all attempts"],
+)
+def test_a_service_whose_selector_somebody_edits_is_made_again(
+    namespace: Namespace, proxied: api.Cluster, tmp_path: Path, selector: Object
+) -> None:
+    health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
+    namespace.create_run(run_document("tiny", topology={"nodes": 2}))
+    with reconciling(namespace, proxied, health, tmp_path) as reconciler:
+        for _ in range(2):
+            reconciler.reconcile(key)
+        asked = namespace.api.get(api.SERVICES, namespace.name, TRAINING)["spec"]["selector"]
+        edit = {"spec": {"selector": selector}}
+        namespace.api.patch(api.SERVICES, namespace.name, TRAINING, edit)
+        wait_for(
+            lambda: (
+                reconciler.reconcile(key)
+                and "somebody changed what it selects"
+                in namespace.conditions("tiny")["Degraded"]["message"]
+            ),
+            "it is not told",
+        )
+        reconciler.workloads_changed(key)
+        reconciler.reconcile(key)
+
+    assert namespace.api.get(api.SERVICES, namespace.name, TRAINING)["spec"]["selector"] == asked
+    assert namespace.conditions("tiny")["Degraded"]["reason"] == "Healthy"
+    assert len(namespace.jobs()) == 1
+
+
+def test_a_run_of_several_nodes_may_begin_with_a_digit(
+    namespace: Namespace, proxied: api.Cluster, tmp_path: Path
+) -> None:
+    health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "1num")
+    namespace.create_run(run_document("1num", topology={"nodes": 2}))
+    with reconciling(namespace, proxied, health, tmp_path) as reconciler:
+        for _ in range(2):
+            reconciler.reconcile(key)
+
+    (job,) = namespace.jobs()
+    (service,) = namespace.api.list(api.SERVICES, namespace.name)
+    assert job["metadata"]["name"] == "1num-train-a1"
+    assert job["spec"]["template"]["spec"]["subdomain"] == service["metadata"]["name"]
+    assert namespace.conditions("1num")["Degraded"]["reason"] == "Healthy"
 
 
 def test_nothing_is_begun_in_a_namespace_that_is_being_deleted(

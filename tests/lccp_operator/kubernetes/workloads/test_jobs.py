@@ -1,5 +1,6 @@
 """Objects built for a run's workloads: the API server accepts them, strictly and twice."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,10 @@ import pytest
 from a_cluster import Namespace
 from a_workload import RICH, WORKLOADS, a_run, built, environ, gang
 
+from lccp.api.labels import RUN_NAME_LENGTH_MAX
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api import Cluster
+from lccp_operator.kubernetes.workloads.jobs import service_name
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.training import Training
 
@@ -48,6 +51,15 @@ def test_the_gang_meets_by_name_and_fails_as_a_whole() -> None:
     assert service["spec"]["publishNotReadyAddresses"]
     labels = spec["template"]["metadata"]["labels"]
     assert service["spec"]["selector"].items() <= labels.items()
+
+
+def test_a_service_has_its_jobs_name_or_one_that_begins_with_a_letter() -> None:
+    assert service_name("tiny-train-a1") == "tiny-train-a1"
+
+    longest = f"1{'x' * (RUN_NAME_LENGTH_MAX - 1)}-train-a9999"
+    assert re.fullmatch(r"s[0-9a-f]{6}-1x{39}-train-a9999", service_name(longest))
+    assert len(service_name(longest)) <= 63
+    assert service_name("1num-train-a1") != service_name("2num-train-a1")
 
 
 def test_a_gang_of_one_pod_needs_no_name_to_meet_by() -> None:

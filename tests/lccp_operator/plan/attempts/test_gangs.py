@@ -227,7 +227,7 @@ def test_what_a_gang_needs_to_meet_is_made_again_and_told() -> None:
     pods = Pod(0, "a", Phase.RUNNING), Pod(1, "b", Phase.RUNNING)
 
     assert gangs(world.reconcile(observed_gang(world, *pods, apart=True))) == [Training(1)]
-    assert degraded(world).endswith("pods of attempt 1 find each other is gone: it is made again")
+    assert degraded(world).endswith("changed what it selects: it is made again")
     apart = observed_gang(world, *pods, apart=True)
     world.reconcile(replace(apart, rejected={Training(1): REFUSED}))
     assert degraded(world).endswith("which is refused: exceeded quota: gpus")
