@@ -1,7 +1,9 @@
 """Observing one run's part of a store: its facts, or since when and why they are unreadable."""
 
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Generic, TypeVar
 
 from lccp.api.conditions import Reason
 from lccp.api.objects.base import StoreObject
@@ -12,7 +14,6 @@ from lccp.facts.reader import RunReader
 from lccp.store.keys import RunKeys
 from lccp.store.port import ObjectInfo, Store
 from lccp_operator.facts import KEEP, Facts
-from lccp_operator.hearing import Hearing
 from lccp_operator.observed import Known, Unknown
 
 WHAT_THEN = "nothing is started or judged until it answers; make sure that it is up and reachable"
@@ -27,6 +28,34 @@ DAMAGED_THEN = (
 def unreachable(error: LccpError) -> str:
     """What is wrong with an unusable store, and the consequence."""
     return f"{error}: {WHAT_THEN if isinstance(error, StoreUnavailable) else REFUSED_THEN}"
+
+
+K = TypeVar("K", bound=Hashable)
+
+
+class Hearing(Generic[K]):
+    """When others last wrote what they write repeatedly, though their clocks may be wrong."""
+
+    def __init__(self) -> None:
+        self._looked_at: datetime | None = None
+        self._known: Mapping[K, tuple[datetime, datetime]] = {}
+        """What each told last, and when it was written."""
+
+    def times(self, told: Mapping[K, datetime], now: datetime) -> dict[K, datetime]:
+        """When each was written, by a look at `now`: when it tells, if that is possible.
+
+        The clock of a writer's node may be wrong: it wrote after the last look, and by `now`.
+        """
+        self._known = {key: self._heard(key, at, now) for key, at in told.items()}
+        self._looked_at = now
+        return {key: heard for key, (_, heard) in self._known.items()}
+
+    def _heard(self, key: K, at: datetime, now: datetime) -> tuple[datetime, datetime]:
+        known = self._known.get(key)
+        if known is not None and known[0] == at:
+            return known
+        possible = (self._looked_at or at) <= at <= now
+        return at, at if possible else now
 
 
 class StoreObserver:

@@ -50,10 +50,11 @@ def reports_since(pod: Object) -> str | None:
     status, name = pod.get("status", {}), pod["metadata"].get("labels", {}).get(labels.COMPONENT)
     if not init_container(status, labels.SUITE):
         return None
-    found = (c for c in status.get("containerStatuses", ()) if c.get("name") == name)
-    state = next(found, {}).get("state", {})
-    began: str | None = state.get("running", {}).get("startedAt")
-    return began
+    for container in status.get("containerStatuses", ()):
+        if container.get("name") == name:
+            began: str | None = container.get("state", {}).get("running", {}).get("startedAt")
+            return began
+    return None
 
 
 def program_failure(ended: Object) -> str:
