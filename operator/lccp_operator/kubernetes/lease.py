@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from lccp.contract.errors import Conflict, LccpError, NotFound
 from lccp_operator.kubernetes import api
@@ -14,6 +14,10 @@ from lccp_operator.kubernetes.installation import LEASE_SECONDS_MAX, LeaseSettin
 SAFETY = 0.8
 """Share of the duration after which a leader that could not renew no longer writes."""
 
+LONG_OVER = timedelta(seconds=15)
+"""How long a Lease has been over by the API server's clock, which is known less exactly than that,
+before nobody waits to see its holder silent."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -21,7 +25,7 @@ class Leadership:
     """Holds the Lease, or waits for it. `guard` is the leader's permission to write.
 
     Another holder's silence is measured by this process's clock, as in client-go, so that clocks of
-    nodes need not agree.
+    nodes need not agree; unless the API server dates its last renewal long before that.
     """
 
     def __init__(
@@ -90,7 +94,15 @@ class Leadership:
         if self._settings.duration_seconds < silent <= allowed:
             told = "lease %s: %s holds it, and has not renewed it for %.0f s: waiting up to %.0f s"
             logger.warning(told, self._settings.name, holder, silent, allowed)
-        return silent > allowed
+        return silent > allowed or self._is_long_over(lease, allowed)
+
+    def _is_long_over(self, lease: Object, allowed: float) -> bool:
+        """Both times are the API server's: of its last change, and that of now."""
+        dated = [one["time"] for one in lease["metadata"].get("managedFields", ()) if "time" in one]
+        if not dated:
+            return False
+        now, changed = self._cluster.server_time(datetime.now(UTC)), max(dated)
+        return now - datetime.fromisoformat(changed) > timedelta(seconds=allowed) + LONG_OVER
 
     def _document(self, lease: Object) -> Object:
         spec = lease.get("spec", {})

@@ -4,11 +4,13 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
 from a_cluster import JobPlayer, Namespace, connect, run_document
-from api_proxy import ApiProxy
+from api_proxy import ApiProxy, Fault
 from apiserver import ApiServer
 from operator_process import OperatorProcess, installation, wait_for
 
@@ -100,6 +102,21 @@ def test_a_holder_that_somebody_wrote_for_decades_is_waited_for_less_than_half_a
 
     candidates.pass_time(candidates.two, seconds=2 * RENEW)
     assert candidates.holder == "two"
+
+
+@pytest.mark.parametrize(("minutes", "takes"), [(-10, False), (0, False), (10, True)])
+def test_a_new_replica_takes_at_once_what_the_api_server_dates_long_ago(
+    candidates: Candidates, proxy: ApiProxy, proxied: api.Cluster, minutes: int, takes: bool
+) -> None:
+    later = datetime.now(UTC) + timedelta(minutes=minutes)
+    dated = {"Date": format_datetime(later, usegmt=True)}
+    proxy.faults.append(Fault("GET", "/nodes", 200, dated))
+    proxied.call("GET", "/api/v1/nodes")
+    settings = LeaseSettings(name="lccp", namespace=candidates.namespace.name)
+
+    Leadership(proxied, settings, "new", candidates.clock).renew()
+
+    assert candidates.holder == ("new" if takes else "one")
 
 
 def test_at_no_time_do_both_write(candidates: Candidates) -> None:
