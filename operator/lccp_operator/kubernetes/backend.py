@@ -15,7 +15,7 @@ from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.events import LateAnswers, address, post
 from lccp_operator.kubernetes.workloads import jobs, preemption
 from lccp_operator.kubernetes.workloads.asked import annotation
-from lccp_operator.kubernetes.workloads.making import Making, Unlabelled
+from lccp_operator.kubernetes.workloads.making import HeldBack, Making
 from lccp_operator.kubernetes.workloads.reading import WorkloadReader
 from lccp_operator.kubernetes.workloads.seen import RunKey, owner_uids
 from lccp_operator.workloads.kind import Workload
@@ -62,7 +62,7 @@ class KubernetesWorkloads:
                     there = self._making.make(run, kind, document)
                 seen = self._reader.jobs if kind is api.JOBS else self._reader.services
                 seen.upsert(there)
-        except Unlabelled as error:
+        except HeldBack as error:
             self.rejected[workload] = Trouble(Reason.HELD_BACK, str(error))
         except (InvalidInput, api.AdmissionUnavailable) as error:
             quota = "exceeded quota" in str(error)

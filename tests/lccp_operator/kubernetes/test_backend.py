@@ -109,6 +109,19 @@ def test_beside_a_job_that_lost_its_label_nothing_is_started(
     assert workloads.rejected == {}
 
 
+def test_beside_a_job_that_goes_on_the_next_attempt_is_not_started(
+    namespace: Namespace, run: LCCPRun, workloads: KubernetesWorkloads, settings: Installation
+) -> None:
+    """Its label was put back after it had been read as gone."""
+    workloads.apply(run, Training(1), settings.offered(run))
+
+    workloads.apply(run, Training(2), settings.offered(run))
+
+    told = "Job tiny-train-a1 has not ended: nothing is started beside it"
+    assert workloads.rejected == {Training(2): Trouble(Reason.HELD_BACK, told)}
+    assert len(namespace.jobs()) == 1
+
+
 def test_a_job_says_which_installation_made_it(
     namespace: Namespace, run: LCCPRun, proxied: Cluster, settings: Installation
 ) -> None:

@@ -11,8 +11,11 @@ from lccp_operator.kubernetes.workloads.seen import condition_of, owner_uids
 ENDS = ("Complete", "Failed")
 
 
-class Unlabelled(InvalidInput):
-    """A Job or Service of the run lost the label by which the run's objects are found."""
+class HeldBack(InvalidInput):
+    """A Job or Service of the run, beside which nothing may start, is there though it seemed gone.
+
+    Most often it has lost the label by which the run's objects are found.
+    """
 
 
 class Making:
@@ -27,7 +30,7 @@ class Making:
 
         Raises:
             InvalidInput: it belongs to something else, is refused, or would not be as requested.
-            Unlabelled: it exists, and lost its label.
+            HeldBack: it exists, and lost its label.
             Conflict: it existed, but is gone.
         """
         try:
@@ -36,7 +39,10 @@ class Making:
             return self._existing(run, kind, document)
 
     def check_ended(self, run: LCCPRun, name: str) -> None:
-        """Raise Unlabelled if the run's Job of that name goes on without its label, so unseen."""
+        """Raise HeldBack if the run's Job of that name goes on.
+
+        It was not seen, since it has lost its label, or had until a moment ago.
+        """
         try:
             job = self._there(api.JOBS, run.metadata.namespace, name)
         except NotFound:
@@ -45,6 +51,7 @@ class Making:
         ended = any(condition_of(status, end).get("status") == "True" for end in ENDS)
         if run.metadata.uid in owner_uids(job) and not ended:
             _check_label(run, f"Job {name}", job)
+            raise HeldBack(f"Job {name} has not ended: nothing is started beside it")
 
     def _job(self, document: Object) -> Object:
         """The new Job. One that came back changed is deleted at once. Raises InvalidInput."""
@@ -98,7 +105,7 @@ class Making:
 def _check_label(run: LCCPRun, what: str, found: Object) -> None:
     if found["metadata"].get("labels", {}).get(labels.RUN) != run.metadata.name:
         told = f"{what} has lost its label {labels.RUN}={run.metadata.name}"
-        raise Unlabelled(f"{told}: nothing is started beside it")
+        raise HeldBack(f"{told}: nothing is started beside it")
 
 
 def _check(asked: Object, made: Object) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from lccp.api import labels
 from lccp.contract.errors import InvalidInput
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.seen import CHANGES
@@ -41,6 +42,19 @@ def _copied(job: Object, original: str) -> str:
         f"Job {name} is a copy of Job {original}, whose labels it has, and computes beside it: "
         f"nothing is started while it exists: kubectl delete job {name} -n {namespace}"
     )
+
+
+def check_labelled(pod: Object, run: str) -> None:
+    """Raise InvalidInput for a pod of the run's, by its Job's name, whose labels name no kind."""
+    owners = pod["metadata"].get("ownerReferences", ())
+    jobs = [o["name"] for o in owners if o.get("controller") and o.get("kind") == "Job"]
+    if any(job.startswith(f"{run}-") for job in jobs):
+        name = pod["metadata"]["name"]
+        raise InvalidInput(
+            f"pod {name} of the deleted Job {jobs[0]} has lost its label {labels.COMPONENT}: "
+            "nothing is started while it runs: put the label back, or delete the pod: "
+            f"kubectl delete pod {name} -n {pod['metadata']['namespace']}"
+        )
 
 
 def workload_named(kind: str, document: Object) -> Workload | None:

@@ -19,7 +19,7 @@ from lccp_operator.kubernetes.workloads.endings import (
     told,
 )
 from lccp_operator.kubernetes.workloads.jobs import QUEUE_LABEL, service_name
-from lccp_operator.kubernetes.workloads.naming import workload_named
+from lccp_operator.kubernetes.workloads.naming import check_labelled, workload_named
 from lccp_operator.kubernetes.workloads.seen import (
     CHANGES,
     Seen,
@@ -71,6 +71,8 @@ def _without_job(seen: Seen, now: datetime) -> dict[Workload, WorkloadState]:
         workload = None if _controller_uid(pod) in jobs else workload_named("Pod", pod)
         if workload is not None:
             left[workload].append(_pod(pod, now))
+        elif _controller_uid(pod) not in jobs and not _pod(pod, now).over:
+            check_labelled(pod, pod["metadata"]["labels"][labels.RUN])
     return {
         workload: WorkloadState(_phase_of(pods), tuple(pods), len(pods), deleting=True)
         for workload, pods in left.items()

@@ -52,6 +52,31 @@ def test_a_pod_whose_index_is_no_number_is_named() -> None:
         states(Seen({GANG: a_job()}, (pod,)), NOW)
 
 
+@pytest.mark.parametrize(
+    ("phase", "job", "held"),
+    [
+        ("Running", "tiny-train-a1", True),
+        ("Pending", "tiny-train-a1", True),
+        ("Failed", "tiny-train-a1", False),
+        ("Running", "somebodys", False),
+    ],
+    ids=["runs", "begins", "ended", "of another Job"],
+)
+def test_a_pod_without_job_and_kind_is_named_while_it_works(
+    phase: str, job: str, held: bool
+) -> None:
+    pod = a_pod(phase, owner="gone")
+    pod["metadata"]["namespace"] = "default"
+    pod["metadata"]["ownerReferences"][0] |= {"kind": "Job", "name": job}
+    del pod["metadata"]["labels"][labels.COMPONENT]
+
+    if held:
+        with pytest.raises(InvalidInput, match="pod j-0 of the deleted Job tiny-train-a1 has lost"):
+            states(Seen({}, (pod,)), NOW)
+    else:
+        assert states(Seen({}, (pod,)), NOW) == {}
+
+
 PHASES = {
     "no pod yet": (a_job(), (), Phase.PENDING),
     "a pod that waits": (a_job(), (a_pod("Pending"),), Phase.PENDING),
