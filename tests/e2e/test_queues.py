@@ -17,7 +17,7 @@ from lccp.api.objects.training import End
 from lccp.store import objects
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
-from lccp_operator.kubernetes.workloads.preemption import PRIORITY_BOOST
+from lccp_operator.kubernetes.backend import PRIORITY_BOOST
 from lccp_operator.kubernetes.workloads.reading import JOB_UID_LABEL
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]

@@ -12,17 +12,20 @@ from lccp.contract.errors import InvalidInput, NotFound
 from lccp_operator.intents import Event
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
-from lccp_operator.kubernetes.events import LateAnswers, address, post
-from lccp_operator.kubernetes.workloads import jobs, preemption
+from lccp_operator.kubernetes.events import TIME_FORMAT, LateAnswers, address, post
+from lccp_operator.kubernetes.workloads import jobs
 from lccp_operator.kubernetes.workloads.asked import annotation
 from lccp_operator.kubernetes.workloads.making import HeldBack, Making
-from lccp_operator.kubernetes.workloads.reading import WorkloadReader
+from lccp_operator.kubernetes.workloads.reading import JOB_UID_LABEL, WorkloadReader
 from lccp_operator.kubernetes.workloads.seen import RunKey, owner_uids
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import SavedState, Trouble
 from lccp_operator.workloads.training import Training
 
 FINALIZER = f"{labels.GROUP}/purge"
+
+PRIORITY_BOOST = "kueue.x-k8s.io/priority-boost"
+"""Annotation of a Workload: what Kueue adds to its priority if its gate PriorityBoost is on."""
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +94,7 @@ class KubernetesWorkloads:
         """On the gang's Job; nothing if it is gone. A failure is logged, and tried again."""
         namespace, name = run.metadata.namespace, workload.name(run.metadata.name)
         try:
-            self._reader.jobs.upsert(preemption.tell(self._cluster, namespace, name, state))
+            self._reader.jobs.upsert(_tell_state(self._cluster, namespace, name, state))
         except NotFound:
             return
         except (api.Refused, api.ApiUnavailable) as error:
@@ -118,6 +121,39 @@ class KubernetesWorkloads:
         installation = {labels.INSTALLATION: self._installation} if self._installation else {}
         job["metadata"]["annotations"] = annotation(job) | installation
         return [*([(api.SERVICES, service)] if service else []), (api.JOBS, job)]
+
+
+def _tell_state(cluster: api.Cluster, namespace: str, name: str, state: SavedState) -> Object:
+    """Annotate the gang's Job, which is returned, and its Workload in Kueue if there is a boost.
+
+    Whether the state is old comes last: a failure before that is tried again. Raises NotFound if
+    the Job is gone. The boost: https://github.com/kubernetes-sigs/kueue/tree/main/keps/7990-preemption-cost
+    """
+    known = {
+        labels.LAST_STATE_AT: state.at.strftime(TIME_FORMAT),
+        labels.LAST_STATE_TOKENS: str(state.tokens),
+    }
+    boost = {} if state.boost is None else {PRIORITY_BOOST: str(state.boost)}
+    if boost:
+        job = cluster.patch(api.JOBS, namespace, name, _annotated(known))
+        for workload in _kueue_workloads(cluster, namespace, job["metadata"]["uid"]):
+            found = workload["metadata"]["name"]
+            cluster.patch(api.KUEUE_WORKLOADS, namespace, found, _annotated(boost))
+    old = {labels.LAST_STATE_OLD: str(state.old).lower()}
+    return cluster.patch(api.JOBS, namespace, name, _annotated(known | old | boost))
+
+
+def _kueue_workloads(cluster: api.Cluster, namespace: str, uid: str) -> list[Object]:
+    """Workloads of the Job; none in a cluster without Kueue."""
+    selector = f"{JOB_UID_LABEL}={uid}"
+    try:
+        return cluster.list(api.KUEUE_WORKLOADS, namespace, labelSelector=selector)
+    except NotFound:
+        return []
+
+
+def _annotated(told: dict[str, str]) -> Object:
+    return {"metadata": {"annotations": told}}
 
 
 class KubernetesRuns:

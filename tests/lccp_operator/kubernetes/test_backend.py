@@ -1,6 +1,8 @@
 """Workloads, status and events of a run, as written to a cluster."""
 
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -13,20 +15,28 @@ from operator_process import installation, wait_for
 from lccp.api.conditions import Reason
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
-from lccp.contract.errors import Conflict
+from lccp.contract.errors import Conflict, NotFound
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api import Cluster
 from lccp_operator.kubernetes.api import cluster as calls
-from lccp_operator.kubernetes.backend import KubernetesRuns, KubernetesWorkloads
+from lccp_operator.kubernetes.api.answers import AlreadyExists
+from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.backend import (
+    PRIORITY_BOOST,
+    KubernetesRuns,
+    KubernetesWorkloads,
+)
 from lccp_operator.kubernetes.events import LateAnswers
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.workloads.informer import Informer
 from lccp_operator.kubernetes.workloads.jobs import job as job_of
-from lccp_operator.kubernetes.workloads.reading import WorkloadReader
+from lccp_operator.kubernetes.workloads.reading import JOB_UID_LABEL, WorkloadReader
 from lccp_operator.workloads.state import SavedState, Trouble
 from lccp_operator.workloads.training import Training
 
 pytestmark = pytest.mark.apiserver
+
+DEFINITIONS = api.Kind("apiextensions.k8s.io/v1", "customresourcedefinitions")
 
 
 @pytest.fixture
@@ -150,6 +160,76 @@ def test_the_newest_state_is_told_on_the_gangs_job(
     told = job["metadata"]["annotations"]
     assert told["lccp.io/last-state-at"] == "2026-01-05T09:00:00Z"
     assert told["lccp.io/last-state-tokens"] == "8192"
+    assert told["lccp.io/last-state-old"] == "false"
+    assert PRIORITY_BOOST not in told
+
+
+@pytest.fixture
+def kueue(namespace: Namespace) -> None:
+    """Its API of Workloads, of any content."""
+    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1beta1", "served": True, "storage": True}
+    definition = {
+        "apiVersion": DEFINITIONS.api_version,
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "workloads.kueue.x-k8s.io"},
+        "spec": {
+            "group": "kueue.x-k8s.io",
+            "scope": "Namespaced",
+            "names": {"kind": "Workload", "plural": "workloads"},
+            "versions": [version | {"schema": {"openAPIV3Schema": anything}}],
+        },
+    }
+    with suppress(AlreadyExists):
+        namespace.api.call("POST", DEFINITIONS.path(None), definition)
+    wait_for(lambda: is_served(namespace), "the API of Workloads is not served")
+
+
+def is_served(namespace: Namespace) -> bool:
+    try:
+        namespace.api.list(api.KUEUE_WORKLOADS, namespace.name)
+    except NotFound:
+        return False
+    return True
+
+
+def add_workload(namespace: Namespace, name: str, job_uid: str) -> None:
+    meta = {"name": name, "labels": {JOB_UID_LABEL: job_uid}}
+    document = {"apiVersion": api.KUEUE_WORKLOADS.api_version, "kind": "Workload", "metadata": meta}
+    namespace.create_object(api.KUEUE_WORKLOADS, document)
+
+
+def boost(found: Object) -> str | None:
+    told: str | None = found["metadata"].get("annotations", {}).get(PRIORITY_BOOST)
+    return told
+
+
+@pytest.mark.usefixtures("kueue")
+def test_the_boost_is_written_to_the_gangs_own_workload_once_it_is_allowed(
+    namespace: Namespace,
+    run: LCCPRun,
+    workloads: KubernetesWorkloads,
+    settings: Installation,
+    proxy: ApiProxy,
+) -> None:
+    workloads.apply(run, Training(1), settings.offered(run))
+    add_workload(namespace, "own", namespace.jobs()[0]["metadata"]["uid"])
+    add_workload(namespace, "another", "0f5a1a0e-8f4c-4f0e-9a37-2a8f4a4f8f55")
+    state = SavedState(8_192, datetime(2026, 1, 5, 9, tzinfo=UTC), old=True, boost=50)
+
+    def tell(state: SavedState) -> list[str | None]:
+        workloads.tell_state(run, Training(1), state)
+        found = namespace.api.list(api.KUEUE_WORKLOADS, namespace.name)
+        own, another = sorted(found, key=lambda one: str(one["metadata"]["name"]), reverse=True)
+        return [boost(one) for one in (own, another, *namespace.jobs())]
+
+    proxy.faults.append(Fault("PATCH", "/workloads/", 403, body={"message": "no"}))
+    assert tell(state) == [None, None, None]
+    (job,) = namespace.jobs()
+    assert "lccp.io/last-state-old" not in job["metadata"]["annotations"]
+
+    assert tell(state) == ["50", None, "50"]
+    assert tell(replace(state, old=False, boost=0)) == ["0", None, "0"]
 
 
 @pytest.mark.parametrize("status", [403, 422, 500], ids=["forbidden", "refused", "silent"])
