@@ -119,7 +119,7 @@ def _evaluate(invocation: Invocation, store: Store, keys: RunKeys, tokens: int, 
             report = of_suite(evaluation.report, suite).model_copy(update=unknown)
             with suppress(Conflict):  # another evaluator was first
                 objects.write_if_absent(store, place.report, report)
-    evaluation.unfinished.clear()
+            evaluation.unfinished.clear()
 
 
 def _clear_unfinished(store: Store, keys: RunKeys, tokens: int, suite: str) -> None:
