@@ -12,7 +12,7 @@ Each peer computes every sample separately, at the same cost at every depth: it 
 depths of `--peer-depths`, and is counted for all. Ratios are of processor seconds, which other
 load hardly changes. NLLs must agree. Needs lm-eval 0.4.13 in addition to the project's packages.
 
-    python benchmarks/evaluator.py [--model DIR] [--lengths 512 1024 ...] [--peer-depths 0 100]
+    python benchmarks/evaluator.py [--model DIR] [--lengths 1536 2048 ...] [--peer-depths 0 100]
         [--json FILE]
 """
 
@@ -42,6 +42,9 @@ from ways.task import Outcome, Task
 from lccp_evaluator.starting import heap
 
 MAKE_SMOLLM2 = Path(__file__).parent.parent / "examples" / "smollm2" / "make_smollm2.py"
+LENGTHS = (1_536, 2_048, 2_560, 3_072, 3_584, 4_096)
+"""A sixteenth of the six longest of the default grid at a context of 64K, 24K to 64K tokens."""
+
 DEPTHS = tuple(range(0, 101, 10))
 NEEDLES = 2
 MEMORY_LENGTH = 8_192
@@ -99,8 +102,7 @@ def default_model() -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, help="Hugging Face directory; default: SmolLM2")
-    lengths = [512, 1_024, 1_536, 2_048, 3_072, 4_096]
-    parser.add_argument("--lengths", type=int, nargs="+", default=lengths)
+    parser.add_argument("--lengths", type=int, nargs="+", default=LENGTHS)
     parser.add_argument("--peer-depths", type=int, nargs="+", default=[0, 100])
     parser.add_argument("--json", type=Path, help="write the numbers to this file")
     arguments = parser.parse_args()
