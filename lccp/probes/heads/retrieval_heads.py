@@ -12,8 +12,10 @@ in one of three ways:
   reference is only the informative part of the needle). A token that the stem repeats counts
   again, so the score may exceed 1.
 
-A head whose sliding window does not cover the whole needle is not scored on that sample; one
-whose window never does is reported as not visible, which is not a score of 0.
+A head whose sliding window does not cover the whole needle is not scored on that sample. One
+whose window never does has no score, which is not a score of 0: it is left out of every signal, and
+the report names its layer. A cluster in which no head is scored is left out too, and where there is
+none, nothing is measured, and the report says so.
 
 - `retrieval_heads`: number of heads with a score above the threshold, with a bootstrap interval
   over haystacks or documents.
@@ -32,11 +34,13 @@ From several checkpoints:
 - `retrieval_heads_steady`: number of heads, where a head enters above threshold + hysteresis and
   leaves below threshold - hysteresis.
 - `head_overlap`: share of the top k heads that a checkpoint has in common with the one before.
-- `head_spearman`: rank correlation of all heads' scores with the checkpoint before.
-- `head_overlap_ceiling`, `head_spearman_ceiling`: the same between both halves of one checkpoint's
-  haystacks or documents: what sampling noise permits. Between checkpoints it can be higher, since
-  they answer the same samples, and all of them: heads whose overlap is below the ceiling have
-  moved.
+- `head_spearman`: Spearman's rank correlation of all heads' scores with the checkpoint before, with
+  average ranks. Most heads score 0 and tie, which dominates it.
+- `head_spearman_top`: the same over the heads that are among the top k of either checkpoint.
+- `head_overlap_ceiling`, `head_spearman_ceiling`, `head_spearman_top_ceiling`: the same between
+  both halves of one checkpoint's haystacks or documents: what sampling noise permits. Between
+  checkpoints it can be higher, since they answer the same samples, and all of them: heads whose
+  overlap is below the ceiling have moved.
 """
 
 from collections.abc import Sequence
@@ -93,6 +97,7 @@ class RetrievalHeadsSettings(Contract):
 INITIAL, STEADY = "initial_heads_score", "retrieval_heads_steady"
 OVERLAP, OVERLAP_CEILING = "head_overlap", "head_overlap_ceiling"
 SPEARMAN, SPEARMAN_CEILING = "head_spearman", "head_spearman_ceiling"
+TOP, TOP_CEILING = "head_spearman_top", "head_spearman_top_ceiling"
 
 
 def signals(_settings: RetrievalHeadsSettings) -> tuple[Signal, ...]:
@@ -132,6 +137,8 @@ def compared(
         OVERLAP_CEILING: [one.overlap for one in ceilings],
         SPEARMAN: [None, *(one.spearman for one in before)],
         SPEARMAN_CEILING: [one.spearman for one in ceilings],
+        TOP: [None, *(one.spearman_top for one in before)],
+        TOP_CEILING: [one.spearman_top for one in ceilings],
     }
 
 
@@ -139,7 +146,7 @@ PROBE = Probe(
     name="retrieval_heads",
     description="Retrieval heads.",
     definition=__doc__,
-    version=1,
+    version=2,
     settings=RetrievalHeadsSettings,
     default=RetrievalHeadsSettings(),
     needs=(Need("bio", "Bio"), Need("niah", "Niah")),
@@ -167,9 +174,10 @@ PROBE = Probe(
         SignalCurves(
             "The same heads, or others",
             "Above, the share of the top heads that a checkpoint has in common with the one "
-            "before; below, the rank correlation of all heads with it; both beside what sampling "
-            "noise permits. Below their ceiling, heads were replaced rather than strengthened.",
-            ((OVERLAP, OVERLAP_CEILING), (SPEARMAN, SPEARMAN_CEILING)),
+            "before; below, the rank correlation with it, of all heads and of the top ones; all "
+            "beside what sampling noise permits. Below their ceiling, heads were replaced rather "
+            "than strengthened.",
+            ((OVERLAP, OVERLAP_CEILING), (SPEARMAN, SPEARMAN_CEILING), (TOP, TOP_CEILING)),
         ),
     ),
     comparison=ComparisonSignals(
@@ -180,6 +188,8 @@ PROBE = Probe(
             Signal(name=OVERLAP_CEILING, title="Ceiling of the overlap", unit="share"),
             Signal(name=SPEARMAN, title="Rank correlation of heads", unit="correlation"),
             Signal(name=SPEARMAN_CEILING, title="Ceiling of the correlation", unit="correlation"),
+            Signal(name=TOP, title="Rank correlation of top heads", unit="correlation"),
+            Signal(name=TOP_CEILING, title="Ceiling of top heads' correlation", unit="correlation"),
         ),
         compared,
     ),

@@ -1,6 +1,7 @@
 """Score maps of heads: how many retrieve, whether they stay the same, and how sure that is.
 
-Score maps are arrays [layers, heads] of mean retrieval scores, 0 to 1.
+Score maps are arrays [layers, heads] of mean retrieval scores, 0 to 1; NaN for a head that never
+sees the whole needle, which has no score and counts in nothing.
 """
 
 from collections.abc import Sequence
@@ -25,11 +26,21 @@ class Agreement:
     """Share of the top k that both have in common, 0 to 1; None if there are at most k heads."""
     spearman: float | None
     """Spearman's rank correlation over all heads, average ranks; None if all are equal."""
+    spearman_top: float | None
+    """The same over the heads that either has among its top k; None if there are at most k heads,
+    or all are equal."""
 
 
 def agreement(a: Array, b: Array, k: int) -> Agreement:
     """Agreement of the score maps of two checkpoints."""
-    return Agreement(overlap=overlap(a, b, k), spearman=spearman(np.ravel(a), np.ravel(b)))
+    scored = ~np.isnan(a) & ~np.isnan(b)
+    first, second = a[scored], b[scored]
+    union: NDArray[np.intp] = np.union1d(top_heads(first, k), top_heads(second, k))
+    return Agreement(
+        overlap=overlap(first, second, k),
+        spearman=spearman(first, second),
+        spearman_top=spearman(first[union], second[union]) if k < first.size else None,
+    )
 
 
 def noise_ceiling(halves: Sequence[Array], k: int) -> Agreement:
@@ -55,8 +66,9 @@ def top_heads(scores: Array, k: int) -> NDArray[np.intp]:
 
 def top_share(scores: Array, k: int) -> float:
     """Share of the sum of all scores that the k highest hold; 0 if all are 0."""
-    whole = float(scores.sum())
-    return float(np.ravel(scores)[top_heads(scores, k)].sum()) / whole if whole else 0.0
+    scored = scores[~np.isnan(scores)]
+    whole = float(scored.sum())
+    return float(scored[top_heads(scored, k)].sum()) / whole if whole else 0.0
 
 
 def gini(scores: Array) -> float:
@@ -64,7 +76,7 @@ def gini(scores: Array) -> float:
 
     0: all scores are equal, also if all are 0; 1 - 1/n: one of n holds everything.
     """
-    ordered = np.sort(np.ravel(scores))
+    ordered = np.sort(scores[~np.isnan(scores)])
     whole, n = float(ordered.sum()), len(ordered)
     ranks = 2 * np.arange(1, n + 1) - n - 1
     return float(ranks @ ordered) / (n * whole) if whole else 0.0
@@ -79,7 +91,9 @@ def average_ranks(values: Array) -> Array:
 
 
 def spearman(a: Array, b: Array) -> float | None:
-    """Spearman's rank correlation of two flat arrays; None if either holds a single value."""
+    """Spearman's rank correlation of two flat arrays; None if either holds less than two values."""
+    if len(a) == 0:
+        return None
     centred = [ranks - ranks.mean() for ranks in (average_ranks(a), average_ranks(b))]
     norms = [float(np.sqrt(ranks @ ranks)) for ranks in centred]
     if min(norms) == 0:
@@ -96,7 +110,7 @@ def initial_heads_score(halves: Array, threshold: float) -> Array | None:
     """
     ways = []
     for select, score in ((0, 1), (1, 0)):
-        initial = halves[0, select] > threshold
+        initial = (halves[0, select] > threshold) & ~np.isnan(halves[0, score])
         if initial.any():
             ways.append(halves[:, score][:, initial].mean(axis=1))
     return np.mean(ways, axis=0) if ways else None
@@ -130,8 +144,11 @@ def heads_interval(
     if clusters < 2:
         raise InvalidInput("an interval of the number of heads needs at least two haystacks")
     rng = np.random.default_rng(seed)
-    weights = rng.multinomial(clusters, np.full(clusters, 1 / clusters), resamples) / clusters
-    counts = (weights @ scores_by_cluster.reshape(clusters, -1) > threshold).sum(axis=1)
+    draws = rng.multinomial(clusters, np.full(clusters, 1 / clusters), resamples)
+    flat = scores_by_cluster.reshape(clusters, -1)
+    scored = ~np.isnan(flat)
+    sums = draws / clusters @ np.where(scored, flat, 0.0)
+    counts = (sums > threshold * (draws @ scored / clusters)).sum(axis=1)
     ends = [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2]
     low, high = np.quantile(counts, ends, method="inverted_cdf")
     return int(low), int(high)

@@ -34,13 +34,12 @@ def again(samples: Sequence[Sample], asked: HeadAblationSettings) -> tuple[set[i
 
 
 def sets_of(scores: FloatArray, asked: HeadAblationSettings) -> Mapping[str, Heads]:
-    """The top heads by `scores` [layers, heads], and the sets of random ones."""
+    """The top heads by `scores` [layers, heads], and the sets of random ones.
+
+    Raises InvalidInput if there are too few heads, or too few with a score.
+    """
     layers, width = scores.shape
-    if 2 * asked.heads > scores.size:
-        raise InvalidInput(
-            f"evaluation.probes.headAblation.heads: {asked.heads} heads and as many others cannot "
-            f"be masked in a model of {scores.size} heads: request at most {scores.size // 2}"
-        )
+    _check_enough(scores, asked.heads)
     best = np.argsort(-scores.ravel(), kind="stable")[: asked.heads]
     top = [divmod(int(number), width) for number in best]
     sets: dict[str, Heads] = {TOP: top}
@@ -57,6 +56,21 @@ def sets_of(scores: FloatArray, asked: HeadAblationSettings) -> Mapping[str, Hea
         rest = [head for head in others if head not in same]
         sets[f"{RANDOM}/{draw + 1}"] = [*same, *rest][: asked.heads]
     return sets
+
+
+def _check_enough(scores: FloatArray, heads: int) -> None:
+    field, scored = "evaluation.probes.headAblation.heads", np.count_nonzero(~np.isnan(scores))
+    if 2 * heads > scores.size:
+        raise InvalidInput(
+            f"{field}: {heads} heads and as many others cannot be masked in a model of "
+            f"{scores.size} heads: request at most {scores.size // 2}"
+        )
+    if heads > scored:
+        remedy = f"request at most {scored}" if scored else "turn headAblation off"
+        raise InvalidInput(
+            f"{field}: {heads} heads cannot be chosen, since the number of those that see a whole "
+            f"needle is {scored}: {remedy}"
+        )
 
 
 def measure(records: Records, asked: HeadAblationSettings, _contexts: Contexts) -> Measurement:

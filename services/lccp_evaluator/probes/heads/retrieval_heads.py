@@ -39,18 +39,20 @@ class Watched:
 
 
 def measure(records: Records, asked: RetrievalHeadsSettings, _contexts: Contexts) -> Measurement:
-    """Number of heads above the threshold, and mean scores [layers, heads].
+    """Number of heads above the threshold, and mean scores [layers, heads]: NaN if not visible.
 
     `halves` [2, layers, heads] are mean scores over each half of the haystacks or documents;
     `visible` [layers] is the share of samples in which a layer sees the needle.
     """
     records = records.where(np.array([sample.needle is not None for sample in records.samples]))
     seen = Watched.of(records, asked)
+    if not seen.visible.any():
+        return Measurement((), notes=("retrievalHeads: no head sees a needle: nothing is scored",))
     groups = {kind: records.label(kind) for kind in CLUSTERS[asked.source]}
     first = next(iter(groups.values()))
     by_first = np.stack([means(seen.scores[first == group]) for group in np.unique(first)])
     late = np.arange(len(by_first)) >= len(by_first) // 2
-    halves = [by_first[chosen].mean(axis=0) for chosen in (~late, late)]
+    halves = [means(by_first[chosen]) for chosen in (~late, late)]
     mean = means(seen.scores)
     found = {
         "retrieval_heads": float((mean > asked.threshold).sum()),
@@ -69,7 +71,7 @@ def measure(records: Records, asked: RetrievalHeadsSettings, _contexts: Contexts
             measured(
                 signal,
                 found[signal.name],
-                len(seen.scores),
+                int(seen.visible.any(axis=1).sum()),
                 clusters.get(signal.name),
                 interval if signal.name == "retrieval_heads" else None,
             )
@@ -121,18 +123,19 @@ def wu_count(needle: Ids, key_start: int, copied: NDArray[np.int16]) -> FloatArr
 
 
 def means(values: FloatArray) -> FloatArray:
-    """Means over samples [layers, heads] of [N, layers, heads]; 0 for heads that see no needle."""
+    """Means over samples [layers, heads] of [N, layers, heads]; NaN where none has a value."""
     counts = (~np.isnan(values)).sum(axis=0)
-    averaged: FloatArray = np.nansum(values, axis=0) / np.maximum(counts, 1)
+    averaged: FloatArray = np.nansum(values, axis=0) / np.where(counts, counts, np.nan)
     return averaged
 
 
 def _by_cluster(
     values: FloatArray, groups: dict[str, NDArray[np.int64]]
 ) -> dict[str, NDArray[np.float64]]:
-    """Mean over samples, layers and heads, by cluster."""
+    """Mean over samples, layers and heads, by cluster, if any head sees a needle of it."""
+    seen = ~np.isnan(values).all(axis=(1, 2))
     return {
-        kind: np.array([np.nanmean(values[group == one]) for one in np.unique(group)])
+        kind: np.array([np.nanmean(values[group == one]) for one in np.unique(group[seen])])
         for kind, group in groups.items()
     }
 

@@ -53,6 +53,46 @@ def test_overlap_counts_the_heads_in_common() -> None:
     assert found.spearman == pytest.approx(stats.spearmanr(a.ravel(), b.ravel()).statistic)
 
 
+def test_the_top_heads_are_correlated_without_the_ties_of_the_others() -> None:
+    a = np.array([[0.9, 0.8, 0.3], [0.0, 0.0, 0.0]])
+    b = np.array([[0.2, 0.8, 0.9], [0.5, 0.0, 0.0]])
+    union = [0, 1, 2, 3]  # a has 0 and 1 on top, b has 2 and 1, and with three also 3
+    expected = stats.spearmanr(a.ravel()[union], b.ravel()[union]).statistic
+
+    assert agreement(a, b, 3).spearman_top == pytest.approx(expected)
+    assert agreement(a, b, 2).spearman_top == pytest.approx(-1.0)
+    assert agreement(a, b, 6).spearman_top is None
+
+
+def test_a_head_without_a_score_counts_in_nothing() -> None:
+    rng = np.random.default_rng(4)
+    a, b = rng.random((2, 3, 4))
+    unseen = np.full((1, 4), np.nan)
+    more_a, more_b = np.vstack((unseen, a)), np.vstack((unseen, b))
+    clusters = rng.random((5, 3, 4)) * 0.2
+    more_clusters = np.concatenate((np.full((5, 1, 4), np.nan), clusters), axis=1)
+
+    assert agreement(more_a, more_b, 4) == agreement(a, b, 4)
+    assert agreement(more_a, more_b, 12).overlap is None
+    assert gini(more_a) == gini(a)
+    assert top_share(more_a, 4) == top_share(a, 4)
+    assert heads_interval(more_clusters, 0.1, 0) == heads_interval(clusters, 0.1, 0)
+    assert agreement(unseen, unseen, 1).spearman is None
+
+
+def test_a_cluster_in_which_a_head_is_not_scored_does_not_lower_it() -> None:
+    scores = np.full((6, 1, 1), 0.12)
+    scores[::2] = np.nan
+
+    assert heads_interval(scores, 0.1, seed=0) == (1, 1)
+
+
+def test_an_initial_head_is_one_that_the_other_half_can_score() -> None:
+    halves = np.array([[[[0.5, 0.4]], [[np.nan, 0.3]]], [[[0.6, 0.2]], [[np.nan, 0.4]]]])
+
+    assert initial_heads_score(halves, 0.1) == pytest.approx([0.35, 0.3])
+
+
 def test_a_top_of_all_heads_says_nothing() -> None:
     scores = np.arange(6.0).reshape(2, 3)
     assert overlap(scores, scores, 6) is None

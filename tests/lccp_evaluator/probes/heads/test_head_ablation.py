@@ -83,6 +83,23 @@ def test_more_than_half_of_all_heads_are_refused() -> None:
         head_ablation.sets_of(np.zeros((2, 2)), HeadAblationSettings(heads=3))
 
 
+@pytest.mark.parametrize(
+    ("seen", "sentence"),
+    [
+        (1, "that see a whole needle is 1: request at most 1"),
+        (0, "that see a whole needle is 0: turn headAblation off"),
+    ],
+)
+def test_heads_that_see_no_needle_are_not_chosen(seen: int, sentence: str) -> None:
+    scores = np.full((2, 2), np.nan)
+    scores[1, :seen] = 0.1
+
+    with pytest.raises(InvalidInput, match=rf"headAblation\.heads: 2 heads .*{sentence}"):
+        head_ablation.sets_of(scores, HeadAblationSettings(heads=2))
+    if seen:
+        assert head_ablation.sets_of(scores, HeadAblationSettings(heads=1))["top"] == [(1, 0)]
+
+
 def test_losses_are_means_by_cluster_and_their_difference_the_excess() -> None:
     found = signals(head_ablation.measure(read_again(), ASKED, contexts(128)))
 

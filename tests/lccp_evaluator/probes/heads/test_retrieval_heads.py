@@ -120,11 +120,45 @@ def test_heads_that_do_not_see_the_needle_are_not_scored_and_it_is_said():
     for reading in given.readings:
         reading.sees[0] = False
     blind = heads(given)
-    assert blind.details["scores"][0].tolist() == [0.0, 0.0]
+    assert np.isnan(blind.details["scores"][0]).all()
     assert blind.notes == (
         "retrievalHeads: heads of layers 0 see no needle, so they are not scored",
     )
     assert signals(blind)["retrieval_score_mean"].value == pytest.approx((1 / 3 + 1 / 2) / 4)
+
+
+def test_heads_without_a_score_do_not_concentrate_the_others():
+    given = records(copying)
+    for reading in given.readings:
+        reading.sees[0] = False
+
+    found = signals(heads(given, topHeads=1))
+    assert found["score_gini"].value == pytest.approx(1 / 2)  # one of two heads has everything
+    assert found["score_top_share"].value == 1
+    assert found["needle_mass"].value == pytest.approx((0.25 + 0.375) / 2)
+    number = signals(heads(given, threshold="0.4"))["retrieval_heads"]
+    assert (number.value, number.interval) == (1, (1, 1))
+
+
+def test_a_cluster_of_which_no_head_sees_the_needle_is_left_out():
+    given = records(copying)
+    for sample, reading in zip(given.samples, given.readings, strict=True):
+        reading.sees[:] = sample.labels.get("needle") == 1
+
+    mass = signals(heads(given))["needle_mass"]
+    assert mass.by_cluster["needle"] == (0.375,)
+    assert len(mass.by_cluster["haystack"]) == 3
+    assert (mass.value, mass.n) == (0.375, 12)
+
+
+def test_where_no_head_sees_a_needle_nothing_is_measured_and_it_is_said():
+    given = records(copying)
+    for reading in given.readings:
+        reading.sees[:] = False
+
+    found = heads(given)
+    assert (found.signals, found.details) == ((), {})
+    assert found.notes == ("retrievalHeads: no head sees a needle: nothing is scored",)
 
 
 def test_samples_of_biographies_are_clustered_by_document_and_attribute():
