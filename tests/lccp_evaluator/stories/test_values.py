@@ -17,27 +17,38 @@ import numpy as np
 import pytest
 from full_logits import FullLogits, Read
 from measured import measured
+from scipy import stats
 from tiny_checkpoints import a_checkpoint
 
-from lccp.api.objects.report import EvaluationReport
+from lccp.api.objects.report import EvaluationReport, SignalValue
 from lccp.api.spec.probes import ProbesSpec
 from lccp.probes.registry import PROBES as DECLARED
 from lccp_evaluator.sampling.sources.builtin import paragraphs
+from reference.compared import LATENT, LAYERS
 
 pytestmark = pytest.mark.long
 
-FAMILIES = ("hunyuan_v1_moe", "llama", "qwen3_moe")
+FAMILIES: dict[str, dict[str, Any]] = {
+    "hunyuan_v1_moe": {},
+    "llama": {},
+    "qwen3_moe": {},
+    "deepseek_v3": LATENT | {"q_lora_rank": None},
+    "gemma3_text": {"sliding_window": 350, "layer_types": LAYERS},
+}
+"""Experts, none, latent attention, and windows that needles lie outside of, with their settings."""
 SOURCE, TARGET = 500, 1_000
+DEPTHS = (0, 40, 90)
+"""Percent; one in each third."""
 LEAST_GAIN, MOST_NLL = 0.001, 7.0
 """Random weights gain little."""
 PROBES = {
     "niah": {
         "lengths": [400, TARGET],
-        "depthsPercent": [0, 30, 60],
+        "depthsPercent": [*DEPTHS],
         "haystacks": 2,
         "needlesPerHaystack": 2,
     },
-    "bio": {"documents": 2, "depthsPercent": [20, 80], "questions": 2},
+    "bio": {"documents": 2, "depthsPercent": [20, 50, 80], "questions": 2},
     "retrievalHeads": {"source": "Bio", "topHeads": 2},
     "headAblation": {"source": "Bio", "heads": 2, "draws": 2},
     "interference": {"distance": 350, "bins": 4},
@@ -48,7 +59,7 @@ PROBES = {
         "tailTokens": 100,
         "bands": 4,
     },
-    "multiKey": {"lengths": [TARGET], "groups": [2, 3], "haystacks": 2, "sets": 2},
+    "multiKey": {"lengths": [SOURCE, TARGET], "groups": [2, 3], "haystacks": 2, "sets": 2},
     "longPpl": {
         "texts": {"language": "English"},
         "documents": 2,
@@ -73,10 +84,17 @@ class World:
     model: FullLogits
     out: Path
 
-    def value(self, name: str) -> float:
+    def signal(self, name: str) -> SignalValue:
         signal = self.report.signal(name)
         assert signal is not None, name
-        return signal.value
+        return signal
+
+    def value(self, name: str) -> float:
+        return self.signal(name).value
+
+    def details(self, probe: str) -> dict[str, np.ndarray]:
+        with np.load(self.out / EVALUATION / f"{probe}.npz", allow_pickle=False) as arrays:
+            return dict(arrays)
 
     def read(self, probe: str) -> Read:
         return _read(self.model, self.out, probe)
@@ -90,7 +108,8 @@ def _read(model: FullLogits, out: Path, probe: str) -> Read:
 @pytest.fixture(scope="module", params=FAMILIES)
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
     folder = tmp_path_factory.mktemp(request.param)
-    model = a_checkpoint(folder / "model", model_type=request.param, max_position_embeddings=TARGET)
+    sizes = FAMILIES[request.param] | {"max_position_embeddings": TARGET}
+    model = a_checkpoint(folder / "model", model_type=request.param, **sizes)
     probes = PROBES | {"targetPpl": {"path": str(_questions_in(folder))}}
     spec = ProbesSpec.parse(probes, "probes")
     report = measured(model, folder / "out", spec, SOURCE)
@@ -136,6 +155,51 @@ def test_niah(world: World) -> None:
             assert recovery.value == pytest.approx(gain / (none - oracle), rel=0.01)
         hits = [read.is_arg_max[i][read.samples[i].key_start :].all() for i in chosen]
         assert world.value(f"niah_score{suffix}") == np.mean(hits)
+        exact = [read.is_arg_max[i].all() for i in chosen]
+        assert world.value(f"niah_exact{suffix}") == np.mean(exact)
+
+
+@pytest.mark.parametrize(("suffix", "length"), [("", TARGET), ("_guard", 400)])
+def test_clusters_cells_and_intervals_of_niah(world: World, suffix: str, length: int) -> None:
+    read = world.read("niah")
+    nll = np.full((2, 2, len(DEPTHS)), np.nan)  # haystacks, needles, depths
+    for one, sample in zip(read.nll, read.samples, strict=True):
+        if sample.role == "full" and sample.length == length:
+            labels = sample.labels
+            depth = DEPTHS.index(int(labels["depth_percent"]))
+            nll[int(labels["haystack"]), int(labels["needle"]), depth] = one
+    ppl = world.signal(f"niah_ppl{suffix}")
+    assert ppl.n == nll.size
+    by_cluster = {"haystack": nll.mean(axis=(1, 2)), "needle": nll.mean(axis=(0, 2))}
+    for kind, expected in by_cluster.items():
+        np.testing.assert_allclose(np.log(ppl.by_cluster[kind]), expected, atol=TOLERANCE)
+    cells, column = world.details("niah"), {400: 0, TARGET: 1}[length]
+    np.testing.assert_allclose(cells["nll"][:, column], nll.mean(axis=(0, 1)), atol=TOLERANCE)
+
+    none = np.array(
+        [one for one, s in zip(read.nll, read.samples, strict=True) if s.role == "none"]
+    )
+    gains = {
+        "haystack": none.mean() - by_cluster["haystack"],
+        "needle": none - by_cluster["needle"],
+    }
+    _assert_clusters(world.signal(f"context_gain{suffix}"), gains)
+    first, middle, last = np.moveaxis(nll, -1, 0)
+    lost = middle - (50 * first + 40 * last) / 90  # at 40 %, between 0 and 90
+    means = {"haystack": lost.mean(axis=1), "needle": lost.mean(axis=0)}
+    _assert_clusters(world.signal(f"niah_lost_in_the_middle{suffix}"), means)
+
+
+def _assert_clusters(signal: SignalValue, by_cluster: dict[str, np.ndarray]) -> None:
+    """Values by cluster, their mean, and Student's t interval with Welch and Satterthwaite's."""
+    for kind, expected in by_cluster.items():
+        np.testing.assert_allclose(signal.by_cluster[kind], expected, atol=3 * TOLERANCE)
+        assert signal.value == pytest.approx(expected.mean(), abs=3 * TOLERANCE)
+    own = [np.array(signal.by_cluster[kind]) for kind in by_cluster]
+    parts = np.array([stats.sem(one) ** 2 for one in own])
+    degrees = parts.sum() ** 2 / sum(parts**2 / [len(one) - 1 for one in own])
+    half = stats.t.ppf(0.975, degrees) * math.sqrt(parts.sum())
+    assert signal.interval == pytest.approx((signal.value - half, signal.value + half))
 
 
 def test_interference(world: World) -> None:
@@ -172,13 +236,13 @@ def test_corpus_ppl(world: World) -> None:
     for name, values in expected.items():
         assert math.log(world.value(name)) == pytest.approx(np.mean(values), abs=TOLERANCE)
     whole = [nll for s, nll in zip(read.samples, read.answers, strict=True) if s.role == "whole"]
-    with np.load(world.out / EVALUATION / "corpus_ppl.npz", allow_pickle=False) as details:
-        assert details["positions"].tolist() == [0, 250, 500, 750]
-        bands = [np.split(nll, [249, 499, 749]) for nll in whole]
-        by_band = np.array([[band.mean() for band in one] for one in bands])
-        np.testing.assert_allclose(
-            np.log(details["ppl_by_position"]), by_band.mean(axis=0), atol=TOLERANCE
-        )
+    details = world.details("corpus_ppl")
+    assert details["positions"].tolist() == [0, 250, 500, 750]
+    bands = [np.split(nll, [249, 499, 749]) for nll in whole]
+    by_band = np.array([[band.mean() for band in one] for one in bands])
+    np.testing.assert_allclose(
+        np.log(details["ppl_by_position"]), by_band.mean(axis=0), atol=TOLERANCE
+    )
 
 
 def test_long_ppl(world: World) -> None:
@@ -234,18 +298,31 @@ def test_bio(world: World) -> None:
     read = world.read("bio")
     for suffix, length in (("", TARGET), ("_guard", SOURCE)):
         chosen = [i for i, s in enumerate(read.samples) if s.labels["nominal_length"] == length]
-        assert len(chosen) == 8
+        assert len(chosen) == world.signal(f"bio_ppl{suffix}").n == 12
         ppl = math.log(world.value(f"bio_ppl{suffix}"))
         assert ppl == pytest.approx(read.nll[chosen].mean(), abs=TOLERANCE)
         hits = [read.is_arg_max[i].all() for i in chosen]
         assert world.value(f"bio_score{suffix}") == np.mean(hits)
+        nll: dict[tuple[int, int], list[float]] = {}
+        for i in chosen:
+            labels = read.samples[i].labels
+            at = int(labels["document"]), int(labels["depth_percent"])
+            nll.setdefault(at, []).append(read.nll[i])
+        first, middle, last = (
+            np.array([np.mean(nll[document, depth]) for document in (0, 1)])
+            for depth in (20, 50, 80)
+        )
+        lost = {"document": middle - (first + last) / 2}
+        _assert_clusters(world.signal(f"bio_lost_in_the_middle{suffix}"), lost)
 
 
-def _questions(read: Read) -> Iterator[tuple[int, float, float]]:
-    """Group, NLL of the right value, and least NLL of a wrong one."""
+def _questions(read: Read, length: int) -> Iterator[tuple[int, float, float]]:
+    """Group, NLL of the right value, and least NLL of a wrong one, of prompts of a length."""
     labels = ("haystack", "set", "question", "group")
     asked: dict[tuple[float, ...], dict[str, list[float]]] = {}
     for sample, nll in zip(read.samples, read.nll, strict=True):
+        if sample.labels["nominal_length"] != length:
+            continue
         by_role = asked.setdefault(tuple(sample.labels[name] for name in labels), {})
         by_role.setdefault(sample.role, []).append(float(nll))
     for told_by, by_role in asked.items():
@@ -254,18 +331,19 @@ def _questions(read: Read) -> Iterator[tuple[int, float, float]]:
         yield int(told_by[-1]), right, min(by_role["wrong"])
 
 
-def test_multi_key(world: World) -> None:
-    found = list(_questions(world.read("multi_key")))
+@pytest.mark.parametrize(("suffix", "length"), [("", TARGET), ("_guard", SOURCE)])
+def test_multi_key(world: World, suffix: str, length: int) -> None:
+    found = list(_questions(world.read("multi_key"), length))
     for size in (2, 3):
         right, wrong = (np.array([one[k] for one in found if one[0] == size]) for k in (1, 2))
         assert len(right) == 2 * 2 * size
-        ppl = math.log(world.value(f"multi_key_ppl/{size}"))
+        ppl = math.log(world.value(f"multi_key_ppl{suffix}/{size}"))
         assert ppl == pytest.approx(right.mean(), abs=TOLERANCE)
-        margin = world.value(f"multi_key_margin/{size}")
+        margin = world.value(f"multi_key_margin{suffix}/{size}")
         assert margin == pytest.approx((wrong - right).mean(), abs=2 * TOLERANCE)
         sure = np.abs(wrong - right) > 2 * TOLERANCE
         if sure.all():
-            assert world.value(f"multi_key_choice/{size}") == (right < wrong).mean()
+            assert world.value(f"multi_key_choice{suffix}/{size}") == (right < wrong).mean()
 
 
 def test_retrieval_heads(world: World) -> None:
@@ -278,35 +356,47 @@ def test_retrieval_heads(world: World) -> None:
         inside = (looked_at >= start) & (looked_at < stop)
         copied = inside & (ids[looked_at] == ids[slice(*sample.answer)])
         needle = set(ids[start:stop].tolist())
-        scores.append(
+        distance = sample.answer[1] - 2 - start  # from the last row that predicts
+        blind = np.array([distance >= window for window in world.model.windows])[:, None]
+        score = [
             [
-                [
-                    len({int(ids[at]) for at, hit in zip(row, hits, strict=True) if hit})
-                    / len(needle)
-                    for row, hits in zip(layer, copies, strict=True)
-                ]
-                for layer, copies in zip(looked_at, copied, strict=True)
+                len({int(ids[at]) for at, hit in zip(row, hits, strict=True) if hit}) / len(needle)
+                for row, hits in zip(layer, copies, strict=True)
             ]
-        )
-        mass.append(attention[..., start:stop].sum(-1).mean(-1))
-    with np.load(world.out / EVALUATION / "retrieval_heads.npz", allow_pickle=False) as details:
-        np.testing.assert_allclose(details["scores"], np.mean(scores, axis=0), atol=1e-9)
-        np.testing.assert_allclose(details["mass"], np.mean(mass, axis=0), atol=1e-5)
-    assert world.value("needle_mass") == pytest.approx(np.mean(mass), abs=1e-5)
-    heads = (np.mean(scores, axis=0) > 0.1).sum()
-    assert world.value("retrieval_heads") == heads
+            for layer, copies in zip(looked_at, copied, strict=True)
+        ]
+        scores.append(np.where(blind, np.nan, score))
+        mass.append(np.where(blind, np.nan, attention[..., start:stop].sum(-1).mean(-1)))
+    details, mean = world.details("retrieval_heads"), np.nanmean(scores, axis=0)
+    np.testing.assert_allclose(details["scores"], mean, atol=1e-9)
+    np.testing.assert_allclose(details["mass"], np.nanmean(mass, axis=0), atol=1e-5)
+    assert world.value("needle_mass") == pytest.approx(np.nanmean(mass), abs=1e-5)
+    assert world.value("retrieval_score_mean") == pytest.approx(np.nanmean(scores), abs=1e-9)
+    ordered = sorted(mean.ravel().tolist(), reverse=True)
+    assert world.value("score_top_share") == pytest.approx(sum(ordered[:2]) / sum(ordered))
+    between = [abs(one - other) for one in ordered for other in ordered]
+    assert world.value("score_gini") == pytest.approx(np.mean(between) / (2 * np.mean(ordered)))
+    _assert_number(world, np.array(scores), np.array([s.labels["document"] for s in read.samples]))
+
+
+def _assert_number(world: World, scores: np.ndarray, document: np.ndarray) -> None:
+    """Heads above the threshold; of two documents, each is drawn twice in a quarter of cases."""
+    one, other = (np.nanmean(scores[document == number], axis=0) for number in (0, 1))
+    drawn = [int((mean > 0.1).sum()) for mean in (one, other, (one + other) / 2)]
+    heads = world.signal("retrieval_heads")
+    assert heads.value == (np.nanmean(scores, axis=0) > 0.1).sum()
+    assert heads.interval == (min(drawn), max(drawn))
 
 
 def test_head_ablation(world: World) -> None:
     read = world.read("bio")
-    with np.load(world.out / EVALUATION / "head_ablation.npz", allow_pickle=False) as details:
-        sets = {name: details[name].tolist() for name in ("top", "random_1", "random_2")}
-    with np.load(world.out / EVALUATION / "retrieval_heads.npz", allow_pickle=False) as details:
-        scores = details["scores"]
+    details = world.details("head_ablation")
+    sets = {name: details[name].tolist() for name in ("top", "random_1", "random_2")}
+    scores = world.details("retrieval_heads")["scores"]
     least = min(scores[layer, head] for layer, head in sets["top"])
     assert (scores > least).sum() <= 2 <= (scores >= least).sum()
     long = [n for n, s in enumerate(read.samples) if 4 * s.length > 3 * TARGET]
-    assert len(long) == 8
+    assert len(long) == 12
     lost = {}
     for name, heads in sets.items():
         with world.model.without(heads):

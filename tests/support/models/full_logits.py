@@ -20,6 +20,17 @@ class FullLogits:
         loaded = AutoModelForCausalLM.from_pretrained(directory, attn_implementation="eager")
         self._model = loaded.eval()
 
+    @property
+    def windows(self) -> list[float]:
+        """Tokens that a row of each layer sees, itself included."""
+        config = self._model.config
+        kinds = (
+            getattr(config, "layer_types", None) or ["full_attention"] * config.num_hidden_layers
+        )
+        return [
+            config.sliding_window if kind == "sliding_attention" else float("inf") for kind in kinds
+        ]
+
     def token_nll(self, ids: Iterable[int]) -> np.ndarray:
         """NLL of every token but the first, given all before it [L - 1], in nats."""
         whole = torch.tensor(np.array(ids, dtype=np.int64))[None]
