@@ -30,6 +30,7 @@ def read_config(directory: Path, trust_remote_code: bool = False) -> Any:
         InvalidInput: there is none, or it is damaged or unknown.
     """
     read_model_config(directory)
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     with _told(directory / CONFIG, "cannot be read as a model's configuration"):
         config = AutoConfig.from_pretrained(
             directory, local_files_only=True, trust_remote_code=trust_remote_code
@@ -82,7 +83,6 @@ def load_model(
             "weights, or move it away to evaluate the base alone"
         )
     capture.register()
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     options: dict[str, Any] = {
         "device_map": None if placing is None else dict(placing),

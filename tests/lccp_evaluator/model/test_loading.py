@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.utils import logging
 
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.model.execution import ExecutionPlan
@@ -103,9 +104,32 @@ def test_a_configuration_that_can_not_be_read_is_one_sentence(
 def test_a_context_is_that_of_the_configuration(directory: Path) -> None:
     assert context_length(directory) == 2_048
 
+    for config, tokens in (
+        ({"model_type": "gpt2", "n_positions": 300}, 300),
+        ({"model_type": "gemma3", "text_config": {"num_hidden_layers": 2}}, 131_072),
+    ):
+        other = directory / config["model_type"]
+        other.mkdir()
+        (other / "config.json").write_text(json.dumps(config))
+        assert context_length(other) == tokens
+
     rewrite(directory, max_position_embeddings=0)
     with pytest.raises(InvalidInput, match=r"does not say how many tokens"):
         context_length(directory)
+
+
+def test_a_rotation_that_transformers_does_not_know_is_named_and_nothing_else_is_said(
+    directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rewrite(directory, rope_parameters={"rope_type": "ntk-magic", "rope_theta": 10_000.0})
+    logging.set_verbosity_warning()
+    logging.get_logger().addHandler(caplog.handler)
+
+    assert read_config(directory).model_type == "llama"
+    with pytest.raises(InvalidInput, match=r"cannot be loaded as a model: .*ntk-magic"):
+        load_model(directory, PLAN)
+    logging.get_logger().removeHandler(caplog.handler)
+    assert caplog.messages == []
 
 
 def test_weights_that_do_not_fit_are_a_lack_of_memory_not_a_wrong_model(

@@ -5,12 +5,14 @@ import pytest
 import torch
 from tiny_models import a_model, a_passage, rotations_by_length
 from torch import nn
-from transformers import AttentionMaskInterface
+from transformers import AttentionMaskInterface, AutoConfig, AutoModelForCausalLM
 from transformers.models.llama import modeling_llama
 
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.model import capture, rope
+from lccp_evaluator.model.execution import ExecutionPlan
 from lccp_evaluator.model.finite import NotFiniteModel
+from lccp_evaluator.model.loading import load_model
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.ways import Choice, choose, go
 from reference.compared import DTYPES, FAMILIES, REFUSED
@@ -143,6 +145,26 @@ def test_attention_without_its_mask_function_is_refused(monkeypatch):
 
     with pytest.raises(InvalidInput, match=r"'llama' cannot be evaluated.*causal mask"):
         choose(model, IDS, LONGEST, watches=True)
+
+
+def test_attention_of_its_own_is_refused_and_measured_without_heads(tmp_path):
+    config = AutoConfig.for_model(
+        "falcon", vocab_size=97, hidden_size=32, num_hidden_layers=2, num_attention_heads=4
+    )
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    model, ids = load_model(tmp_path, ExecutionPlan.here()).model, IDS[:100]
+
+    with pytest.raises(
+        InvalidInput, match=r"'falcon' cannot be .* not go through transformers' .* heads can be"
+    ):
+        choose(model, ids, len(ids), watches=True)
+    assert choose(model, ids, len(ids), watches=False).way == "Native"
+
+
+def test_positions_that_are_learned_are_no_obstacle():
+    model = a_model("gpt2", n_embd=32, n_head=4, n_layer=3, n_positions=LONGEST)
+
+    assert choose(model, IDS, LONGEST, watches=True) == Choice("Forked")
 
 
 def test_attention_that_does_more_than_it_says_is_refused(monkeypatch):
