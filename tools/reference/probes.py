@@ -16,8 +16,19 @@ from `lccp/probes` by `make generate`; settings are in
 
 All probes work under teacher forcing: the model is given the prompt and the right answer, and its
 probabilities are read. NLL is in nats. Samples are drawn once for a run from settings and seed,
-frozen with their digest, and answered by every checkpoint. A signal's values by cluster are in the
-report, so that contrasts between checkpoints are paired by cluster.
+frozen with their digest, and answered by every checkpoint.
+
+Beside the value of a signal a report holds
+
+- `n`: the number of samples (prompts, questions or documents) that it is taken over;
+- `byCluster`: its values over the samples of each cluster, so that contrasts between checkpoints
+  are paired by cluster. Of a difference or quotient of means (`context_gain`, `recovery`) it is the
+  share of each cluster, whose mean is the value (a quotient is linearized around the means);
+- `interval`, of a few signals, at 95 %: that of a mean over clusters, by Student's t. Variances of
+  crossed kinds of clusters add, with Welch-Satterthwaite degrees of freedom; what haystacks and
+  needles share counts twice, so it is rather too wide. That of the number of heads is of a
+  percentile bootstrap. Gains and comparisons have intervals of their own, from `byCluster`
+  ([verdict](../explanation/verdict.md)).
 
 Columns of the tables: *scale* is that of its gains (on `Log` a gain of 0.01 is 1 %), *role* is its
 role in a verdict unless the policy says otherwise.

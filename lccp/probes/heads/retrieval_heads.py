@@ -17,8 +17,8 @@ whose window never does has no score, which is not a score of 0: it is left out 
 the report names its layer. A cluster in which no head is scored is left out too, and where there is
 none, nothing is measured, and the report says so.
 
-- `retrieval_heads`: number of heads with a score above the threshold, with a bootstrap interval
-  over haystacks or documents.
+- `retrieval_heads`: number of heads with a score above the threshold, with a 95 % interval: the
+  percentiles of 2,000 bootstrap samples of whole haystacks or documents.
 - `retrieval_score_mean`: mean score of all heads.
 - `needle_mass`: share of attention on the needle, mean over heads and samples. It has no
   threshold and no ties, so it may move before the number of heads does.

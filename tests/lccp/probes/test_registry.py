@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,6 +15,7 @@ from lccp.contract.errors import InvalidInput
 from lccp.probes.niah import PROBE
 from lccp.probes.probe import Column, SignalCurves
 from lccp.probes.registry import PROBES, Registry
+from lccp.probes.settings.bands import quantity
 
 FAKE_PROBE = Path(__file__).parents[2] / "support" / "probes" / "fake_probe.py"
 
@@ -63,6 +65,15 @@ def test_a_probe_that_reads_a_path_tells_which_documents_lie_there(name: str) ->
     probe = PROBES[name]
     if "path" in probe.settings.model_fields:
         assert probe.documents(probe.usual)
+
+
+@pytest.mark.parametrize("name", PROBES)
+def test_every_signal_is_defined(name: str) -> None:
+    probe = PROBES[name]
+    compared = probe.comparison.signals if probe.comparison else ()
+    quantities = {quantity(signal) for signal in (*probe.signals(probe.usual), *compared)}
+    parts = r"(_guard)?(/[a-z])?`"
+    assert [one for one in quantities if not re.search(f"`{one}{parts}", probe.definition)] == []
 
 
 def test_settings_that_need_something_need_an_example() -> None:
