@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -205,10 +205,13 @@ def _assert_clusters(signal: SignalValue, by_cluster: dict[str, np.ndarray]) -> 
 def test_interference(world: World) -> None:
     read = world.read("niah")
     rows, nll = [], []
+    bins: dict[tuple[int, int], list[float]] = {}
     for sample, one in zip(read.samples, read.nll, strict=True):
         if sample.role == "full":
             # opening, haystack, needle, haystack, question, answer
             _, (_, _, before), _, (_, start, stop), *_ = sample.slices
+            at = (stop - start) // (TARGET // 4), before // (TARGET // 4)
+            bins.setdefault(at, []).append(one)
             if abs(stop - start - 350) <= TARGET / 4:
                 haystack, needle = sample.labels["haystack"], sample.labels["needle"]
                 rows.append((1 - haystack, haystack, needle, before, stop - start))
@@ -218,6 +221,14 @@ def test_interference(world: World) -> None:
     assert slope is not None
     assert slope.n == len(nll) > 8
     assert slope.value == pytest.approx(TARGET * solved[3], abs=10 * TOLERANCE)
+    details = world.details("interference")
+    down, across = (details[name] // (TARGET // 4) for name in ("distances", "interferences"))
+    for at in np.ndindex(details["ppl"].shape):
+        own = bins.pop((int(down[at[0]]), int(across[at[1]])), [])
+        assert details["samples"][at] == len(own)
+        if own:
+            assert np.log(details["ppl"][at]) == pytest.approx(np.mean(own), abs=TOLERANCE)
+    assert not bins
 
 
 def test_corpus_ppl(world: World) -> None:
@@ -247,6 +258,7 @@ def test_corpus_ppl(world: World) -> None:
 
 def test_long_ppl(world: World) -> None:
     read, of_keys, of_others = world.read("long_ppl"), [], []
+    placed: list[tuple[int, float]] = []
     for sample, long in zip(read.samples, read.answers, strict=True):
         ids, judged = read.ids(sample), np.arange(600, TARGET)
         starts = judged - 600 + 150 - judged % 150  # windows begin every 150 tokens
@@ -257,17 +269,31 @@ def test_long_ppl(world: World) -> None:
         sure = np.abs(short - long - LEAST_GAIN) > 2e-5
         assert (frozen == is_key)[sure].all()
         assert 20 < frozen.sum() < 380
+        placed += [(600 + at, long[at]) for at in np.flatnonzero(frozen)]
         of_keys.append(long[frozen].mean())
         of_others.append(long[~frozen].mean())
     for name, nll in (("long_ppl", of_keys), ("long_ppl_other", of_others)):
         assert math.log(world.value(name)) == pytest.approx(np.mean(nll), abs=TOLERANCE)
     assert any("chosen by the checkpoint at 0 tokens" in note for note in world.report.notes)
+    details = world.details("long_ppl")
+    edges = [*details["positions"].tolist(), TARGET]
+    assert edges[0] == min(placed)[0]
+    for ppl, (low, high) in zip(details["ppl_by_position"], pairwise(edges), strict=True):
+        own = [nll for at, nll in placed if low <= at < high]
+        assert np.log(ppl) == pytest.approx(np.mean(own), abs=TOLERANCE)
 
 
 def test_target_ppl(world: World) -> None:
     read = world.read("target_ppl")
     full = [i for i, sample in enumerate(read.samples) if sample.role == "full"]
     assert len(full) == 6
+    details = world.details("target_ppl")
+    for length, ppl, count in zip(
+        *(details[name] for name in ("lengths", "ppl_by_length", "questions")), strict=True
+    ):
+        own = [read.nll[i] for i in full if length <= read.samples[i].length < 2 * length]
+        assert len(own) == count
+        assert np.log(ppl) == pytest.approx(np.mean(own), abs=TOLERANCE)
     for suffix, beyond in (("", True), ("_guard", False)):
         chosen = [i for i in full if (read.samples[i].length > SOURCE) == beyond]
         assert len({read.samples[i].labels["context"] for i in chosen}) == 2
