@@ -18,6 +18,8 @@ from lccp_evaluator.sampling.samples import FrozenSamples, header_of
 from lccp_evaluator.sampling.sources.digests import FileDigests, KnownDigests
 
 SUFFIX = ".jsonl.gz"
+CHOICES_MAX = 5
+"""How often samples are chosen if other evaluations change the choice meanwhile."""
 
 
 class ChosenSamples(StoreObject):
@@ -122,6 +124,16 @@ class Place:
 
     def _choose(self, samples: FrozenSamples) -> None:
         """Let `samples`, which are stored, count. Raises Incompatible if others do already."""
+        for _ in range(CHOICES_MAX):
+            with suppress(Conflict, NotFound):  # another evaluation changed the choice meanwhile
+                self._choose_once(samples)
+                return
+        raise Incompatible(
+            f"{self._choice(samples.header.probe)}: other evaluations keep changing which samples "
+            "count: repeat this one once they have ended"
+        )
+
+    def _choose_once(self, samples: FrozenSamples) -> None:
         header, key = samples.header, self._key(samples)
         choice, chosen = self._choice(header.probe), ChosenSamples(name=samples.name)
         try:
@@ -135,8 +147,8 @@ class Place:
         if self.store.stat(first) is None:  # somebody deleted them, to draw anew
             objects.write_if_match(self.store, choice, chosen, known.etag)
             return
-        self.store.delete(key)
         first_header = self._read(first).header
+        self.store.delete(key)
         first_header.check(header.version, header.settings, header.tokenizer_digest, first)
         raise Incompatible(f"{first}: was drawn meanwhile by another evaluation: repeat this one")
 

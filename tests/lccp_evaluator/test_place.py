@@ -6,7 +6,7 @@ import pytest
 from sampled import frozen as frozen_samples
 from tiny_checkpoints import a_tokenizer
 
-from lccp.contract.errors import Incompatible
+from lccp.contract.errors import Conflict, Incompatible
 from lccp.probes.niah import NiahSettings, resolved
 from lccp.probes.probe import Contexts
 from lccp.store.file import FileStore
@@ -105,6 +105,41 @@ def test_samples_that_somebody_deleted_are_drawn_anew(tmp_path, place):
     place.freeze(second)
     with pytest.raises(Incompatible, match="other settings"):
         kept(place, first)
+
+
+def another_was_quicker(place, monkeypatch, times):
+    """The next `times` replacements of a choice lose to another evaluation's equal one."""
+    replace_choice, left = place.store.put_if_match, iter(range(times))
+
+    def put_if_match(key, data, etag):
+        if next(left, None) is None:
+            return replace_choice(key, data, etag)
+        place.store.put(key, place.store.get(key) + b"\n")
+        raise Conflict(f"{key}: its ETag is another")
+
+    monkeypatch.setattr(place.store, "put_if_match", put_if_match)
+
+
+def test_samples_are_chosen_again_where_another_evaluation_changed_the_choice(
+    tmp_path, place, monkeypatch
+):
+    first, second = some(tmp_path), some(tmp_path, needles_per_haystack=2)
+    place.freeze(first)
+    place.store.delete(names(place)[0])
+    another_was_quicker(place, monkeypatch, times=2)
+
+    place.freeze(second)
+    assert kept(place, second).digest == second.digest
+
+
+def test_a_choice_that_never_settles_ends_in_a_sentence(tmp_path, place, monkeypatch):
+    first, second = some(tmp_path), some(tmp_path, needles_per_haystack=2)
+    place.freeze(first)
+    place.store.delete(names(place)[0])
+    another_was_quicker(place, monkeypatch, times=100)
+
+    with pytest.raises(Incompatible, match=r"niah\.json: other evaluations keep changing which"):
+        place.freeze(second)
 
 
 MISFITS = {
