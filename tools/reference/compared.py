@@ -35,6 +35,30 @@ LATENT = {
 WINDOW = {"sliding_window": 24}
 LAYERS = ["sliding_attention", "full_attention", "sliding_attention"]
 
+BY_LAYER = WINDOW | {
+    "num_hidden_layers": 4,
+    "layer_types": ["sliding_attention", "full_attention"] * 2,
+    "global_head_dim": 16,
+    "hidden_size_per_layer_input": 8,
+    "vocab_size_per_layer_input": 97,
+    "num_kv_shared_layers": 0,
+}
+MAMBA = {
+    "mamba_n_heads": 8,
+    "mamba_d_head": 8,
+    "mamba_d_state": 16,
+    "mamba_n_groups": 1,
+    "mamba_chunk_size": 16,
+}
+DELTA = {
+    "linear_num_key_heads": 2,
+    "linear_num_value_heads": 2,
+    "linear_key_head_dim": 8,
+    "linear_value_head_dim": 8,
+    "num_hidden_layers": 4,
+}
+OLD_MAMBA = {"mamba_d_state": 8, "mamba_dt_rank": 4, "use_mamba_kernels": False}
+
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "HunYuan MoE": ("hunyuan_v1_moe", {"moe_topk": 1}),
     "HunYuan dense": ("hunyuan_v1_dense", {}),
@@ -53,6 +77,9 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
         WINDOW | {"attn_logit_softcapping": 2.0, "final_logit_softcapping": 3.0},
     ),
     "Gemma 3": ("gemma3_text", WINDOW),
+    "Gemma 3n": ("gemma3n_text", BY_LAYER | {"activation_sparsity_pattern": [0.0] * 4}),
+    "Gemma 4": ("gemma4_text", BY_LAYER),
+    "Gemma 4, keys shared by layers": ("gemma4_text", BY_LAYER | {"num_kv_shared_layers": 2}),
     "GPT-NeoX": ("gpt_neox", {}),
     "Phi-3": ("phi3", {}),
     "OLMo-2": ("olmo2", {}),
@@ -102,3 +129,90 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
 }
 """By kind of attention: type of a model, its settings, and why its heads cannot be watched."""
+
+HYBRIDS: dict[str, tuple[str, dict[str, Any], bool]] = {
+    "Bamba": ("bamba", MAMBA | {"attn_layer_indices": [1]}, False),
+    "Falcon-H1": ("falcon_h1", MAMBA | {"mamba_d_ssm": 64}, True),
+    "Granite 4": (
+        "granitemoehybrid",
+        MAMBA | {"layer_types": ["mamba", "attention", "mamba"], "shared_intermediate_size": 16},
+        True,
+    ),
+    "Jamba": (
+        "jamba",
+        OLD_MAMBA
+        | {
+            "attn_layer_period": 2,
+            "attn_layer_offset": 1,
+            "expert_layer_period": 2,
+            "expert_layer_offset": 1,
+        },
+        False,
+    ),
+    "LFM2": (
+        "lfm2",
+        {"layer_types": ["conv", "full_attention", "conv"], "block_auto_adjust_ff_dim": False},
+        True,
+    ),
+    "Mamba": ("mamba", {"state_size": 8, "time_step_rank": 4}, False),
+    "Mamba-2": (
+        "mamba2",
+        {"num_heads": 8, "head_dim": 8, "state_size": 16, "n_groups": 1, "chunk_size": 16},
+        True,
+    ),
+    "MiniMax-01": (
+        "minimax",
+        {
+            "layer_types": ["linear_attention", "full_attention", "linear_attention"],
+            "block_size": 32,
+        },
+        False,
+    ),
+    "Nemotron-H": (
+        "nemotron_h",
+        {
+            "layers_block_type": ["mamba", "attention", "mlp"],
+            "mamba_num_heads": 8,
+            "mamba_head_dim": 8,
+            "ssm_state_size": 16,
+            "n_groups": 1,
+            "chunk_size": 16,
+        },
+        True,
+    ),
+    "OLMo hybrid": ("olmo_hybrid", DELTA, True),
+    "Qwen3-Next": ("qwen3_next", DELTA | {"shared_expert_intermediate_size": 16}, True),
+    "RecurrentGemma": (
+        "recurrent_gemma",
+        {
+            "attention_window_size": 24,
+            "lru_width": 32,
+            "block_types": ["recurrent", "attention"],
+        },
+        False,
+    ),
+    "RWKV": ("rwkv", {"attention_hidden_size": 32}, True),
+    "Zamba2": (
+        "zamba2",
+        {
+            "num_mem_blocks": 1,
+            "layers_block_type": ["mamba", "hybrid", "mamba"],
+            "hybrid_layer_ids": [1],
+            "mamba_d_state": 16,
+            "mamba_headdim": 8,
+            "n_mamba_heads": 8,
+            "mamba_ngroups": 1,
+            "chunk_size": 16,
+            "attention_hidden_size": 64,
+            "attention_head_dim": 16,
+            "adapter_rank": 8,
+        },
+        True,
+    ),
+}
+"""With layers that mix tokens by other means than attention. By name: type of the model, its
+settings, and whether it reads on from its own cache with the same results."""
+WATCHED = "Falcon-H1"
+"""The one of them whose layers all have attention, so that its heads can be watched."""
+IN_STEPS = 1e-3
+"""Largest difference of an NLL (nats) between steps by the model's own cache and a whole pass."""

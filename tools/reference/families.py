@@ -3,7 +3,17 @@
 from collections.abc import Iterator
 from typing import Any
 
-from reference.compared import DTYPES, EXACT, FAMILIES, LENGTHS, REFUSED, WAYS
+from reference.compared import (
+    DTYPES,
+    EXACT,
+    FAMILIES,
+    HYBRIDS,
+    IN_STEPS,
+    LENGTHS,
+    REFUSED,
+    WATCHED,
+    WAYS,
+)
 
 WORDS = {"Forked": "shared beginnings", "Whole": "whole prompts"}
 HEAD = f"""# Model families
@@ -20,7 +30,20 @@ look elsewhere than in float32 are at most one percentage point more.
 *Window* is the compared model's sliding window, in tokens,
 which prompts exceed.
 """
-TAIL = """## Refused if heads are watched
+MIXED = f"""## Layers without attention
+
+Models some or all of whose layers mix tokens by state spaces, convolutions or linear attention are
+read in whole prompts. Their NLLs are compared as above in float32, without heads; only the heads of
+{WATCHED}, all of whose layers have attention, can be watched, and are compared too. *Steps* says
+whether transformers' code reads on from its own cache with the same results (within {IN_STEPS:g}
+nats): if memory runs out, and no heads are watched, these are read in steps. Each model is tested
+for that before it is measured.
+
+| family | model type | whole prompts | steps |
+| --- | --- | --- | --- |
+"""
+TAIL = """
+## Refused if heads are watched
 
 With `retrievalHeads: {enabled: false}` these are read by the model's own attention.
 
@@ -39,7 +62,7 @@ def render() -> str:
     header = ("family", "model type", "window", *columns)
     rows = [header, ["---"] * len(header), *map(_row, FAMILIES)]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
-    return f"{HEAD}\n{table}\n\n{TAIL}{''.join(_refused())}{FURTHER}"
+    return f"{HEAD}\n{table}\n\n{MIXED}{''.join(_mixed())}{TAIL}{''.join(_refused())}{FURTHER}"
 
 
 def _row(name: str) -> list[str]:
@@ -50,6 +73,12 @@ def _row(name: str) -> list[str]:
 def _window(settings: dict[str, Any]) -> str:
     window = settings.get("sliding_window")
     return "none" if window is None else str(window)
+
+
+def _mixed() -> Iterator[str]:
+    for name, (model_type, _, steps) in HYBRIDS.items():
+        compared = "NLL, heads" if name == WATCHED else "NLL"
+        yield f"| {name} | `{model_type}` | {compared} | {'NLL' if steps else 'no'} |\n"
 
 
 def _refused() -> Iterator[str]:
