@@ -11,8 +11,9 @@ until the model ends the text, or has generated `further` more tokens than the a
   contained where all its tokens are the arg-max, and is not where they are not.
 
 Where the agreement is high, the score represents what a user would see. The passes of `niah` have
-read the prompts, so each generated token costs a pass of one token; if prompts do not share their
-beginnings, one over the whole text so far.
+read the prompts, so each generated token costs one more token, and prompts of a haystack are
+answered together as far as their keys and values fit into eight passes. If prompts do not share
+their beginnings, they are answered one by one, and a token costs passes over the whole text so far.
 """
 
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Samples to be answered, and what their readers need to know about them."""
+"""Samples to be answered, what their readers need to know about them, and how they are read."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,11 +6,16 @@ from functools import cached_property
 
 from lccp.contract.base import Contract
 from lccp.probes.routing import BANDS
+from lccp_evaluator.model.execution import ExecutionPlan
+from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.passage import Passage
 from lccp_evaluator.passes.schedule import Schedule
+from lccp_evaluator.passes.ways import go
 from lccp_evaluator.probes.measurement import TorchHalf, Turns
+from lccp_evaluator.progress import Share
 from lccp_evaluator.records import Spell, as_numbers
 from lccp_evaluator.sampling.samples import FrozenSamples
+from lccp_evaluator.spread.opening import Opening
 
 
 @dataclass(frozen=True)
@@ -93,3 +98,46 @@ class Cohort:
         if self.again is None:
             return passages
         return [replace(one, needle=None, bands=0, say=0) for one in passages]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An engine for all requested samples, and how it will compute them."""
+
+    engine: Engine
+    opening: Opening
+    """How another process can open the same engine."""
+    cohorts: list[Cohort]
+    """First readings come before repeated ones."""
+    notes: tuple[str, ...]
+    models: int = 1
+    """Models that read haystacks in parallel."""
+    resumes: bool = False
+    """Whether the model reads on from its own cache (`ways.Choice`)."""
+
+    @property
+    def shares(self) -> list[Share]:
+        """Each cohort's share of the evaluation."""
+        works = [self.engine.work(one.passages(), one.plan) for one in self.cohorts]
+        return [Share(len(c.numbers), w.tokens) for c, w in zip(self.cohorts, works, strict=True)]
+
+    @property
+    def plan(self) -> ExecutionPlan:
+        """The execution plan, with the way that the model allows."""
+        return self.opening.plan
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest prompt with its answer."""
+        return max(len(one.ids) for each in self.cohorts for one in each.passages())
+
+    def halved(self) -> "Prepared | None":
+        """The same with passes of half as many tokens; None if impossible or of no help."""
+        plan = self.plan.halved(self.longest, self.resumes)
+        if plan is None or plan.way is None:
+            return None
+        go(self.engine.model, plan.way)
+        engine = replace(self.engine, way=plan.way, step_tokens=plan.step_tokens)
+        cohorts = [replace(one, plan=engine.planned(one.passages())) for one in self.cohorts]
+        opening = replace(self.opening, plan=plan)
+        return replace(self, engine=engine, opening=opening, cohorts=cohorts)

@@ -18,13 +18,12 @@ import torch
 from scipy.optimize import nnls
 
 from lccp.cost.planning.evaluators import FLOAT_BYTES
-from lccp_evaluator.asked import Asked, Cohort
+from lccp_evaluator.asked import Asked, Cohort, Prepared
 from lccp_evaluator.model.memory import held_bytes
 from lccp_evaluator.model.size import Size
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.passage import Passage
 from lccp_evaluator.passes.work import Work
-from lccp_evaluator.preparation import Prepared
 from lccp_evaluator.probes.choosing import work_of
 
 FEW = 6
@@ -187,7 +186,8 @@ def _memory(size: Size, prepared: Prepared) -> int:
         for cohort in prepared.cohorts
         for step in cohort.plan.steps
     )
-    slots = max(cohort.plan.slots for cohort in prepared.cohorts)
+    engine, cohorts = prepared.engine, prepared.cohorts
+    slots = max(engine.slots(one.passages(), one.plan) for one in cohorts)
     return held_bytes(size, tokens, slots, prepared.engine.head_rows)
 
 

@@ -16,11 +16,11 @@ import numpy as np
 from lccp.api.causes import Cause, cause_of
 from lccp.api.objects.report import EvaluationReport, ObjectReference, ProbeReport
 from lccp.probes.registry import PROBES
-from lccp_evaluator.asked import Asked
+from lccp_evaluator.asked import Asked, Prepared
 from lccp_evaluator.estimate import EvaluationCost, estimate
 from lccp_evaluator.passes.passage import Heads, Reading
 from lccp_evaluator.place import Place
-from lccp_evaluator.preparation import Prepared, Subject, ask, prepare
+from lccp_evaluator.preparation import Subject, ask, prepare
 from lccp_evaluator.probes.measurement import Arrays, Measurement, TorchHalf
 from lccp_evaluator.progress import Progress, ReportedProgress
 from lccp_evaluator.records import Records
@@ -141,16 +141,15 @@ def _in_fitting_passes(prepared: Prepared, read: Callable[[Prepared], _Read]) ->
         try:
             return read(prepared)
         except Exception as error:
-            smaller = prepared.halved()
             if cause_of(error) is not Cause.OUT_OF_MEMORY:
                 raise
+            smaller = prepared.halved()
             if smaller is None:
-                longest = max(len(one.ids) for each in prepared.cohorts for one in each.passages())
-                raise MemoryError(prepared.plan.too_large(longest)) from error
+                raise MemoryError(prepared.plan.too_large(prepared.longest)) from error
             logger.warning(
-                "not enough memory for passes of %d tokens: restarting with passes of %d",
-                prepared.plan.step_tokens,
-                smaller.plan.step_tokens,
+                "not enough memory for %s: restarting with %s",
+                prepared.plan.passes,
+                smaller.plan.passes,
             )
         prepared = smaller
 

@@ -14,9 +14,9 @@ from lccp.contract.errors import Incompatible, InvalidInput, StoreRefused
 from lccp.probes.probe import Contexts
 from lccp.probes.registry import PROBES
 from lccp.tokenizer import tokenizer_digest
-from lccp_evaluator.asked import Asked, Cohort
+from lccp_evaluator.asked import Asked, Cohort, Prepared
 from lccp_evaluator.model import experts
-from lccp_evaluator.model.execution import AS_SUITS, Execution, ExecutionPlan
+from lccp_evaluator.model.execution import AS_SUITS, Execution, ExecutionPlan, Way
 from lccp_evaluator.model.memory import fitting, memory_bytes
 from lccp_evaluator.model.size import Size
 from lccp_evaluator.passes.engine import Engine
@@ -24,7 +24,7 @@ from lccp_evaluator.passes.ways import choose, go
 from lccp_evaluator.place import Place
 from lccp_evaluator.probes import by_source, choosing
 from lccp_evaluator.probes.measurement import KeyChoice, TorchHalf
-from lccp_evaluator.progress import Progress, Share
+from lccp_evaluator.progress import Progress
 from lccp_evaluator.sampling.samples import FrozenSamples
 from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.tokenization import Tokenizer
@@ -52,41 +52,6 @@ class Subject:
     execution: Execution = AS_SUITS
     tokenizer: Path | None = None
     """Directory of the tokenizer, unless it is the model's."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """An engine for all requested samples, and how it will compute them."""
-
-    engine: Engine
-    opening: Opening
-    """How another process can open the same engine."""
-    cohorts: list[Cohort]
-    """First readings come before repeated ones."""
-    notes: tuple[str, ...]
-    models: int = 1
-    """Models that read haystacks in parallel."""
-
-    @property
-    def shares(self) -> list[Share]:
-        """Each cohort's share of the evaluation."""
-        works = [self.engine.work(one.passages(), one.plan) for one in self.cohorts]
-        return [Share(len(c.numbers), w.tokens) for c, w in zip(self.cohorts, works, strict=True)]
-
-    @property
-    def plan(self) -> ExecutionPlan:
-        """The execution plan, with the way that the model allows."""
-        return self.opening.plan
-
-    def halved(self) -> "Prepared | None":
-        """The same with passes of half as many tokens; None if impossible or of no help."""
-        plan = self.plan.halved()
-        if plan is None:
-            return None
-        engine = replace(self.engine, step_tokens=plan.step_tokens)
-        cohorts = [replace(one, plan=engine.planned(one.passages())) for one in self.cohorts]
-        opening = replace(self.opening, plan=plan)
-        return replace(self, engine=engine, opening=opening, cohorts=cohorts)
 
 
 def ask(
@@ -212,14 +177,16 @@ def _open(
         for each in frozen:
             each.check_vocabulary(len(model.get_input_embeddings().weight), directory)
         choice = choose(model, one.passage(sample).ids, sample.length, watches)
-        go(model, choice.way)
-        plan = plan.model_copy(update={"way": choice.way, "reason": choice.reason})
+        way: Way = "Cached" if choice.resumes and plan.way == "Cached" else choice.way
+        go(model, way)
+        plan = plan.model_copy(update={"way": way, "reason": choice.reason})
         if subject.plan is None and execution.step_tokens is None:
             room = memory_bytes(plan.device, execution.sharing)
             tokens = fitting(Size.of(model), plan.step_tokens, sample.length, plan.head_rows, room)
             plan = plan.model_copy(update={"step_tokens": tokens})
-        engine = Engine(model, choice.way, plan.step_tokens, watches, plan.head_rows)
-        yield Prepared(engine, Opening(directory, plan, trusted, watches), [], found.notes, models)
+        engine = Engine(model, way, plan.step_tokens, watches, plan.head_rows)
+        opening = Opening(directory, plan, trusted, watches)
+        yield Prepared(engine, opening, [], found.notes, models, choice.resumes)
 
 
 @contextmanager

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lccp.store.port import Store
+from lccp_evaluator.asked import Prepared
 from lccp_evaluator.passes.passage import Reading
 from lccp_evaluator.place import Place
-from lccp_evaluator.preparation import Prepared, Subject
+from lccp_evaluator.preparation import Subject
 
 logger = logging.getLogger("lccp_evaluator.unfinished")
 

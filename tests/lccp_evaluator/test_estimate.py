@@ -13,13 +13,14 @@ from lccp.api.objects.report import EvaluationReport
 from lccp.api.spec.probes import ProbesSpec
 from lccp.probes.probe import Contexts
 from lccp.store.file import FileStore
+from lccp_evaluator.asked import Prepared
 from lccp_evaluator.estimate import estimate, flops, seconds_of
 from lccp_evaluator.model.size import Size
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.passage import Passage
 from lccp_evaluator.passes.work import Work
 from lccp_evaluator.place import Place
-from lccp_evaluator.preparation import Prepared, Subject, ask, prepare
+from lccp_evaluator.preparation import Subject, ask, prepare
 from lccp_evaluator.progress import Done
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
 from lccp_evaluator.series.series import EvaluationSeries

@@ -13,6 +13,7 @@ from reports import packed
 from tiny_checkpoints import a_checkpoint
 from tiny_models import a_model
 
+from lccp.api.objects.report import SignalValue
 from lccp.contract.errors import Incompatible, InvalidInput
 from lccp.probes.probe import Contexts
 from lccp.store.file import FileStore
@@ -84,6 +85,23 @@ def asked(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Evaluati
     return evaluate(small, a_place(tmp_path_factory.mktemp("asked")), ignored)
 
 
+def signals(made: EvaluationFiles) -> tuple[SignalValue, ...]:
+    return made.report.probes["niah"].signals
+
+
+def memory_is_enough_for_100_tokens(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    inputs = Step.inputs
+
+    def of_a_small_device(step: Step, device: torch.device) -> Any:
+        if sum(piece.stop - piece.start for piece in step.pieces) > 100:
+            raise error
+        return inputs(step, device)
+
+    monkeypatch.setattr(Step, "inputs", of_a_small_device)
+
+
 @pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
 def test_passes_are_halved_until_memory_is_enough(
     error: type[Exception],
@@ -92,14 +110,7 @@ def test_passes_are_halved_until_memory_is_enough(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    inputs = Step.inputs
-
-    def of_a_device_for_100_tokens(step: Step, device: torch.device) -> Any:
-        if sum(piece.stop - piece.start for piece in step.pieces) > 100:
-            raise error
-        return inputs(step, device)
-
-    monkeypatch.setattr(Step, "inputs", of_a_device_for_100_tokens)
+    memory_is_enough_for_100_tokens(monkeypatch, error)
     halved = evaluate(a_subject(directory), a_place(tmp_path), ignored)
     assert halved.report.execution_plan == asked.report.execution_plan
     assert halved.report.execution_plan["stepTokens"] == 64
@@ -109,20 +120,34 @@ def test_passes_are_halved_until_memory_is_enough(
 def test_prompts_that_take_one_pass_end_in_a_sentence_where_memory_is_short(
     directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(step: Step, device: torch.device) -> Any:
-        if sum(piece.stop - piece.start for piece in step.pieces) > 100:
-            raise torch.OutOfMemoryError
-        return inputs(step, device)
-
-    inputs = Step.inputs
     whole = Choice("Whole", "its layers mix tokens")
     monkeypatch.setattr("lccp_evaluator.preparation.choose", lambda *_: whole)
-    monkeypatch.setattr(Step, "inputs", full)
+    memory_is_enough_for_100_tokens(monkeypatch, torch.OutOfMemoryError)
 
     with pytest.raises(
         MemoryError, match=r"for a prompt of \d+ tokens, which is read in one pass \(its layers mix"
     ):
         evaluate(a_subject(directory), a_place(tmp_path), ignored)
+
+
+def test_whole_prompts_are_read_in_steps_by_the_models_own_cache_where_memory_is_short(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resuming = Choice("Native", "its attention is its own", resumes=True)
+    for name in ("whole", "cut", "later"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr("lccp_evaluator.preparation.choose", lambda *_: resuming)
+    whole = evaluate(a_subject(directory), a_place(tmp_path / "whole"), ignored)
+    memory_is_enough_for_100_tokens(monkeypatch, torch.OutOfMemoryError)
+
+    cut = evaluate(a_subject(directory), a_place(tmp_path / "cut"), ignored)
+    plan = ExecutionPlan.parse(cut.report.execution_plan, "plan")
+    assert (whole.report.execution_plan["way"], plan.way) == ("Native", "Cached")
+    assert 50 < plan.step_tokens <= 100
+    values, expected = ([one.value for one in signals(report)] for report in (cut, whole))
+    assert values == pytest.approx(expected, rel=1e-4)
+    later = a_subject(directory, plan=plan)
+    assert evaluate(later, a_place(tmp_path / "later"), ignored).files == cut.files
 
 
 @pytest.mark.long

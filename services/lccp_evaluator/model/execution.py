@@ -30,9 +30,11 @@ NO_DEVICE_OF_THE_FIRST = (
 
 Device = Literal["cpu", "cuda"]
 DType = Literal["float32", "bfloat16"]
-Way = Literal["Forked", "Stepped", "Whole", "Native"]
-CUT: frozenset[Way] = frozenset({"Forked", "Stepped"})
+Way = Literal["Forked", "Stepped", "Whole", "Native", "Cached"]
+CUT: frozenset[Way] = frozenset({"Forked", "Stepped", "Cached"})
 """Ways by which a prompt is read in several passes, of a size to be chosen."""
+OWN: frozenset[Way] = frozenset({"Native", "Cached"})
+"""Ways by the model's own attention, which shows no heads."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,8 @@ class ExecutionPlan(Contract):
         Field(
             description="Forked: prompts share the beginnings that they have in common. Stepped: "
             "one after the other, in passes of stepTokens. Whole: one pass a prompt. Native: the "
-            "same, by the model's own attention."
+            "same, by the model's own attention. Cached: in passes of stepTokens, by the model's "
+            "own attention and cache."
         ),
     ] = None
     reason: Annotated[str, Field(description="Why beginnings are not shared.")] = ""
@@ -122,21 +125,30 @@ class ExecutionPlan(Contract):
             step_tokens=asked.step_tokens or STEP_TOKENS[device],
         )
 
-    def halved(self) -> "ExecutionPlan | None":
-        """The same with passes of half as many tokens; None if impossible or of no help."""
-        tokens = self.step_tokens // 2
-        if self.shards > 1 or self.way not in CUT or tokens < LEAST_STEP_TOKENS:
+    def halved(self, longest: int, resumes: bool) -> "ExecutionPlan | None":
+        """The same with passes of half as many tokens; None if impossible or of no help.
+
+        Prompts of up to `longest` tokens that are read whole are cut if the model `resumes`: if it
+        reads on from its own cache.
+        """
+        way: Way | None = self.way if self.way in CUT else "Cached" if resumes else None
+        tokens = min(longest if way != self.way else self.step_tokens, 2 * self.step_tokens) // 2
+        if self.shards > 1 or way is None or tokens < LEAST_STEP_TOKENS:
             return None
-        return self.model_copy(update={"step_tokens": tokens})
+        return self.model_copy(update={"step_tokens": tokens, "way": way})
 
     def too_large(self, longest: int) -> str:
         """What to say where prompts of up to `longest` tokens need more memory than there is."""
-        is_cut = self.way in CUT
-        passes = f"passes of {self.step_tokens:,}" if is_cut else f"one pass ({self.reason})"
         return (
-            f"not enough memory for a prompt of {longest:,} tokens, which is read in {passes}: "
-            "give shorter lengths, or a device with more memory"
+            f"not enough memory for a prompt of {longest:,} tokens, which is read in "
+            f"{self.passes}: give shorter lengths, or a device with more memory"
         )
+
+    @property
+    def passes(self) -> str:
+        """How a prompt is read, for messages."""
+        is_cut = self.way in CUT
+        return f"passes of {self.step_tokens:,}" if is_cut else f"one pass ({self.reason})"
 
     @property
     def torch_dtype(self) -> torch.dtype:

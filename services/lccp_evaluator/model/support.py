@@ -171,14 +171,15 @@ def check_attention(
 
 def telling_tokens(model: PreTrainedModel) -> int:
     """Tokens from which on it shows how `model` computes long inputs, by its configuration."""
-    config = model.config.get_text_config(decoder=True).to_dict()
-    named = (
-        number
-        for name, value in config.items()
-        if NAMED.search(name)
-        for number in _integers(value)
-    )
+    named = named_tokens(model, NAMED)
     return FURTHER_TOKENS + max((one for one in named if one <= NAMED_TOKENS_MAX), default=0)
+
+
+def named_tokens(model: PreTrainedModel, names: re.Pattern[str]) -> list[int]:
+    """The integers that the configuration of `model` gives by such names."""
+    config = model.config.get_text_config(decoder=True).to_dict()
+    named = [value for name, value in config.items() if names.search(name)]
+    return [number for value in named for number in _integers(value)]
 
 
 def _integers(value: object) -> Iterator[int]:

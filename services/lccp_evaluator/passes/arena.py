@@ -23,6 +23,15 @@ class Arena:
         for room, given in zip(self._layers[layer], (key, value), strict=True):
             room[:, slot : slot + given.shape[1]] = given
 
+    def copy(self, spans: Sequence[Span], slot: int) -> None:
+        """Copy the slots of `spans` to those from `slot` onward, which are not among them."""
+        for key, value in self._layers:
+            at = slot
+            for start, stop in spans:
+                for room in (key, value):
+                    room[:, at : at + stop - start] = room[:, start:stop]
+                at += stop - start
+
     def parts(self, layer: int, spans: Sequence[Span]) -> list[Part]:
         """The contents of the slots of `spans`, as views."""
         key, value = self._layers[layer]

@@ -2,14 +2,16 @@
 
 Probes use `Engine.read`. It takes a cohort of passages, in any order, and returns a reading for
 each. A cohort should hold all passages that begin alike (those of one haystack), since beginnings
-are shared only within it. One of four ways is used, and named in the report:
+are shared only within it. One of five ways is used, and named in the report:
 
 - Forked: beginnings are shared; the passages' tree runs in steps of bounded size;
 - Stepped: passages one by one, each in steps of bounded size, where rotations depend on the length
   of the passage (RoPE scaling): they are fixed at its length;
 - Whole: passages one by one, each in one pass, where the model does not allow steps;
 - Native: passages one by one, by the model's own attention, where that cannot be computed here.
-  Heads cannot be watched then.
+  Heads cannot be watched then;
+- Cached: the same in steps of bounded size, from the model's own cache, where memory is too short
+  for whole passages.
 
 Logits exist only at rows that predict an answer token, one block of these at a time. Nothing of
 size length x length or length x vocabulary is allocated.
@@ -19,24 +21,32 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.model import capture, experts, finite, rope
-from lccp_evaluator.model.execution import CUT, HEAD_ROWS, Way
+from lccp_evaluator.model.execution import CUT, HEAD_ROWS, OWN, Way
 from lccp_evaluator.model.finite import NotFiniteModel
 from lccp_evaluator.model.head import body_of, logits_in_blocks
+from lccp_evaluator.model.past import Past
 from lccp_evaluator.passes.arena import Arena
-from lccp_evaluator.passes.decoding import said_work, say
+from lccp_evaluator.passes.decoding import (
+    HELD_PASSES,
+    Text,
+    Waiting,
+    said_work,
+    say,
+    say_alone,
+)
 from lccp_evaluator.passes.loads import Loads
 from lccp_evaluator.passes.passage import Heads, Passage, Reading
 from lccp_evaluator.passes.readings import Readings
-from lccp_evaluator.passes.schedule import Schedule, schedule
+from lccp_evaluator.passes.schedule import Piece, Schedule, schedule
 from lccp_evaluator.passes.step import Step
 from lccp_evaluator.passes.tree import grow, separate
 from lccp_evaluator.passes.work import Work
@@ -66,13 +76,17 @@ class Engine:
                 "out the logits of other rows (logits_to_keep)"
             )
         self._body = body_of(self.model)
+        self._past = Past()
 
     def planned(self, passages: Sequence[Passage]) -> Schedule:
         """How `passages` are to be computed; so their cost is known before."""
         if self.way == "Forked":
             return schedule(passages, grow(passages), self.step_tokens)
-        step_tokens = self.step_tokens if self.way == "Stepped" else None
-        return schedule(passages, separate(passages), step_tokens, is_shared=False)
+        return schedule(passages, separate(passages), self._at_once, is_shared=False)
+
+    def slots(self, passages: Sequence[Passage], plan: Schedule) -> int:
+        """Tokens whose keys and values are held while `passages` are read by `plan`."""
+        return self._waiting(passages, plan).slots
 
     def read(
         self,
@@ -90,14 +104,14 @@ class Engine:
             NotFiniteModel: NaN or infinite values; says in which layer they begin.
         """
         plan = plan or self.planned(passages)
-        arena = Arena(plan.slots + max((one.say for one in passages), default=0))
-        said: dict[int, NDArray[np.int32]] = {}
+        waiting = self._waiting(passages, plan)
+        arena, said = Arena(waiting.slots), list[Text]()
         readings = Readings(passages)
         routed = [number for number, passage in enumerate(passages) if passage.bands]
         loads = Loads(passages, experts.count(self.model)) if routed else None
         progress(0)
         for pieces in plan.steps:
-            watches = self.watches and self.way != "Native"
+            watches = self.watches and self.way not in OWN
             layers = self._layers if loads is None else None
             step = Step(pieces, passages, arena, watches, masked=masked, layers=layers)
             if loads is None:
@@ -107,18 +121,20 @@ class Engine:
                     self._take(step, readings)
                 loads.add(pieces, chosen)
             progress(sum(piece.stop - piece.start for piece in pieces))
-            said |= self._said_after(step, progress)
+            said += self._said_after(step, waiting, progress)
         found = readings.collected()
         if loads is not None:
             for number in routed:
                 found[number] = replace(found[number], load=loads.of(number))
-        for number, tokens in said.items():
-            found[number] = replace(found[number], said=tokens)
+        for text in said:
+            tokens = np.array(text.said, np.int32)
+            found[text.number] = replace(found[text.number], said=tokens)
         return found
 
     def work(self, passages: Sequence[Passage], plan: Schedule) -> Work:
         """The cost of reading `passages` by `plan`."""
-        said = (said_work(passage, self.way == "Forked") for passage in passages)
+        shared, resumes = self.way == "Forked", self.way == "Cached"
+        said = (said_work(passage, shared, self._at_once, resumes) for passage in passages)
         return sum(said, Work.of(plan.steps, passages, self.watches))
 
     @property
@@ -135,21 +151,46 @@ class Engine:
         rope.forget_lengths(self.model)
         return nullcontext()
 
-    def _said_after(self, step: Step, progress: PassProgress) -> dict[int, NDArray[np.int32]]:
-        """What the model generates after the prompts that end in `step`, by passage."""
+    @property
+    def _at_once(self) -> int | None:
+        """Tokens of a pass at most; None: all."""
+        return self.step_tokens if self.way in CUT else None
+
+    def _waiting(self, passages: Sequence[Passage], plan: Schedule) -> Waiting:
+        room = HELD_PASSES * self.step_tokens if self.way == "Forked" else 0
+        return Waiting(passages, plan.slots, room)
+
+    def _said_after(self, step: Step, waiting: Waiting, progress: PassProgress) -> list[Text]:
+        """The texts that the model generates after `step`."""
 
         def logits(step: Step) -> Iterator[Tensor]:
             yield from self._logits(step)
             progress(sum(piece.stop - piece.start for piece in step.pieces))
 
-        found: dict[int, NDArray[np.int32]] = {}
+        answered: list[Text] = []
+        for number, piece in self._ended(step):
+            passage = step.passages[number]
+            text = Text(number, passage.ids[: passage.answer[0]], passage.say)
+            if self.way == "Forked":
+                texts = waiting.take(text, piece.slots, step.arena)
+                say(texts, step.arena, self._ends, logits)
+            else:
+                texts, resumes = [text], self.way == "Cached"
+                say_alone(text, step.arena, self._at_once, resumes, self._ends, logits)
+            answered += texts
+        return answered
+
+    def _ended(self, step: Step) -> Iterator[tuple[int, Piece]]:
+        """Passages that the model answers after `step`, and the pieces that end there.
+
+        Unless beginnings are shared, that overwrites what was read, so all of it was judged before.
+        """
         for piece in step.pieces:
-            prompt = piece.slots if self.way == "Forked" else None
-            for one in (one for one in piece.judged if one.place == 0):
-                passage = step.passages[one.passage]
-                tokens = list(say(passage, step.arena, prompt, self._ends, logits))
-                found[one.passage] = np.array(tokens, np.int32)
-        return found
+            numbers = [one.passage for one in piece.judged if one.place == 0]
+            if self.way != "Forked":
+                is_end = piece.stop == len(step.passages[piece.passage].ids)
+                numbers = [piece.passage] if is_end else []
+            yield from ((number, piece) for number in numbers if step.passages[number].say)
 
     @property
     def _ends(self) -> set[int]:
@@ -170,11 +211,17 @@ class Engine:
         """Logits [n, V] at blocks of the step's kept rows."""
         device = self.model.device
         ids, positions = step.inputs(device)
-        options = {"position_ids": positions} if self.way in CUT else {}
+        options: dict[str, Any] = {"use_cache": False}
+        if self.way == "Cached":
+            options = self._past.before(step.pieces[0].start)
+        elif self.way in CUT:
+            options["position_ids"] = positions
 
         def forward(rows: Tensor) -> Tensor:
             with torch.no_grad(), capture.observing(step), self._rotated(step):
-                output = self.model(ids, use_cache=False, logits_to_keep=rows, **options)
+                output = self.model(ids, logits_to_keep=rows, **options)
+            if self.way == "Cached":
+                self._past.keep(output)
             logits: Tensor = output.logits[0]
             return logits
 

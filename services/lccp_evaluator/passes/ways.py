@@ -1,21 +1,26 @@
 """Which of the engine's ways a model allows: tested on the model before measuring."""
 
+import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
+from lccp.api.causes import Cause, cause_of
 from lccp.contract.errors import InvalidInput
 from lccp_evaluator.model import capture, finite, rope
-from lccp_evaluator.model.execution import Way
+from lccp_evaluator.model.execution import OWN, Way
 from lccp_evaluator.model.finite import NotFiniteModel
 from lccp_evaluator.model.support import (
+    CHECKED_TOKENS,
     FURTHER_TOKENS,
+    NAMED,
     NAMED_TOKENS_MAX,
     check_attention,
+    named_tokens,
     running,
     telling_tokens,
 )
@@ -27,6 +32,8 @@ TRIAL_TOKENS_MIN = 4
 TRIAL_STEP_TOKENS = 20
 TRIAL_STEPS = 8
 """Where the trial is longer than usual, in about as many steps."""
+FORGETTING = re.compile(f"{NAMED.pattern}|window")
+"""Names in configurations of lengths beyond which a model's own cache may keep less."""
 TOLERANCE_NATS = {torch.float32: 1e-3}
 ROUGH_TOLERANCE_NATS = 0.25
 """Of the median token, in half precision, where mere rounding changes single tokens."""
@@ -34,10 +41,15 @@ ROUGH_TOLERANCE_NATS = 0.25
 
 @dataclass(frozen=True)
 class Choice:
-    """A way, and the reason if beginnings are not shared."""
+    """A way, and the reason if beginnings are not shared.
+
+    `resumes`: a model that reads prompts whole also reads on from its own cache, with the same
+    results.
+    """
 
     way: Way
     reason: str = ""
+    resumes: bool = False
 
 
 def choose(model: PreTrainedModel, ids: NDArray[np.integer], longest: int, watches: bool) -> Choice:
@@ -46,10 +58,29 @@ def choose(model: PreTrainedModel, ids: NDArray[np.integer], longest: int, watch
     Raises:
         InvalidInput: heads are to be watched (`watches`), but cannot be, or tokens see later ones.
         NotFiniteModel: there are NaN or infinite values.
+        MemoryError: the test itself exceeds the memory.
     """
+    try:
+        return _tested(model, ids, longest, watches)
+    except Exception as error:
+        if cause_of(error) is not Cause.OUT_OF_MEMORY:
+            raise
+        tokens = max(_further_tokens(model), telling_tokens(model))
+        raise MemoryError(
+            f"not enough memory to test model type {model.config.model_type!r} before measuring, "
+            f"in passes of up to {min(len(ids), tokens):,} tokens, from which on it shows how it "
+            "reads long prompts: give a device with more memory"
+        ) from error
+
+
+def _tested(
+    model: PreTrainedModel, ids: NDArray[np.integer], longest: int, watches: bool
+) -> Choice:
     choice = _best(model, ids, longest, watches)
     if choice.way == "Whole":
         _check_causal(model, ids, choice.way)
+    if choice.way == "Native" or (choice.way == "Whole" and not watches):
+        return replace(choice, resumes=_resumes(model, ids))
     return choice
 
 
@@ -70,7 +101,8 @@ def _best(model: PreTrainedModel, ids: NDArray[np.integer], longest: int, watche
     if kinds:
         reason = f"its RoPE scaling ({', '.join(kinds)}) depends on the length"
         return Choice("Stepped" if _can_step(model, ids) else "Whole", reason)
-    difference = _difference(model, ids, "Forked", telling_tokens(model))
+    trial = _trial(ids, telling_tokens(model))
+    difference = _difference(model, trial, "Forked", _step_tokens(trial))
     if difference > _tolerance(model):
         return Choice("Whole", f"shared beginnings change an NLL by {difference:.2g} nats")
     return Choice("Forked")
@@ -78,7 +110,7 @@ def _best(model: PreTrainedModel, ids: NDArray[np.integer], longest: int, watche
 
 def go(model: PreTrainedModel, way: Way) -> None:
     """Set `model` up for `way`."""
-    if way != "Native":
+    if way not in OWN:
         model.set_attn_implementation(capture.NAME)
         return
     with suppress(ValueError):  # it has only eager attention
@@ -124,23 +156,58 @@ def _can_step(model: PreTrainedModel, ids: NDArray[np.integer]) -> bool:
     if original is None or len(ids) > original > NAMED_TOKENS_MAX:
         return False  # a trial would cost more than a prompt
     tokens = original + FURTHER_TOKENS if len(ids) > original else telling_tokens(model)
-    return _difference(model, ids, "Stepped", tokens) <= _tolerance(model)
+    trial = _trial(ids, tokens)
+    return _difference(model, trial, "Stepped", _step_tokens(trial)) <= _tolerance(model)
 
 
-def _difference(model: PreTrainedModel, ids: NDArray[np.integer], way: Way, tokens: int) -> float:
-    """How much the NLL of two passages of `tokens` tokens changes when read by `way` (nats)."""
-    start = _trial(ids, tokens)
-    half, step_tokens = len(start) // 2, max(TRIAL_STEP_TOKENS, len(start) // TRIAL_STEPS)
-    turned = np.concatenate((start[:half], start[half:][::-1]))
-    passages = [Passage(one, (1, len(one))) for one in (start, turned)]
+def _resumes(model: PreTrainedModel, ids: NDArray[np.integer]) -> bool:
+    """Whether steps by the model's own cache give what whole passes by its own attention do.
+
+    They are compared in steps of two sizes, which leave a last one of a single token.
+    """
+    named = named_tokens(model, FORGETTING)
+    step = (min(len(ids), _further_tokens(model)) - 1) // TRIAL_STEPS
+    is_shown = step > 0 and not any(NAMED_TOKENS_MAX < one < len(ids) for one in named)
+    if not is_shown or rope.stateful_kinds(model):
+        return False
+    go(model, "Cached")
+    trial, sizes = ids[: TRIAL_STEPS * step + 1], (step, TRIAL_STEPS // 2 * step)
+    with suppress(InvalidInput), running("its own cache does not allow it"):
+        differences = [_difference(model, trial, "Cached", one, "Native") for one in sizes]
+        return max(differences) <= _tolerance(model)
+    return False
+
+
+def _further_tokens(model: PreTrainedModel) -> int:
+    """Tokens of which the later half shows how `model` goes on from its own cache."""
+    named = [one for one in named_tokens(model, FORGETTING) if one <= NAMED_TOKENS_MAX]
+    most = max(CHECKED_TOKENS, *named, 0)
+    return FURTHER_TOKENS + min(2 * most, NAMED_TOKENS_MAX)
+
+
+def _difference(
+    model: PreTrainedModel,
+    trial: NDArray[np.integer],
+    way: Way,
+    step_tokens: int,
+    whole: Way = "Whole",
+) -> float:
+    """How much the NLL of two passages changes when read by `way` (nats)."""
+    half = len(trial) // 2
+    turned = np.concatenate((trial[:half], trial[half:][::-1]))
+    passages = [Passage(one, (1, len(one))) for one in (trial, turned)]
     shared, apart = (
         np.concatenate([reading.nll for reading in engine.read(passages)])
         for engine in (
             Engine(model, way, step_tokens, watches=False),
-            Engine(model, "Whole", len(start), watches=False),
+            Engine(model, whole, len(trial), watches=False),
         )
     )
     return _differ(model, shared, apart)
+
+
+def _step_tokens(trial: NDArray[np.integer]) -> int:
+    return max(TRIAL_STEP_TOKENS, len(trial) // TRIAL_STEPS)
 
 
 def _trial(ids: NDArray[np.integer], tokens: int) -> NDArray[np.integer]:

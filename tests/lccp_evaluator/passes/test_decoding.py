@@ -9,9 +9,10 @@ from tiny_models import a_model
 
 from lccp_evaluator.model import capture
 from lccp_evaluator.model.execution import Way
-from lccp_evaluator.passes.decoding import said_work
+from lccp_evaluator.passes.decoding import HELD_PASSES, said_work
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.passage import Passage
+from lccp_evaluator.passes.ways import go
 from lccp_evaluator.passes.work import Work
 from reference.compared import FAMILIES
 
@@ -70,6 +71,49 @@ def test_generated_texts_do_not_disturb_what_prompts_share() -> None:
         assert reading.said.tolist() == expected
 
 
+@pytest.mark.parametrize("way", ["Stepped", "Whole", "Native", "Cached"])
+@pytest.mark.parametrize("step", [PROMPT + 2, 48])
+def test_what_is_generated_does_not_disturb_the_rest_of_the_answer(way: Way, step: int) -> None:
+    """A step may end within the answer, whose first token the model has then predicted."""
+    model = a_model("llama")
+    model.generation_config.eos_token_id = None
+    asked = passages()
+    alone = Engine(model, "Whole", 48).read([replace(one, say=0) for one in asked])
+    expected = generated(model, asked[0].ids[:PROMPT], None)
+    go(model, way)
+
+    read = Engine(model, way, step).read(asked)
+
+    assert read[0].said.tolist() == expected
+    for one, other in zip(read, alone, strict=True):
+        np.testing.assert_allclose(one.nll, other.nll, atol=2e-5)
+
+
+@pytest.mark.parametrize("step", [4, 16, 512])
+def test_prompts_that_are_answered_together_are_answered_as_alone(step: int) -> None:
+    """With fewer tokens a pass, fewer prompts are kept waiting: here none, some and all."""
+    model = a_model("llama")
+    ends = int(generated(model, passages()[0].ids[:PROMPT], None)[4])
+    model.generation_config.eos_token_id = ends
+    rng = np.random.default_rng(3)
+    ids = rng.integers(3, 90, PROMPT)
+    lengths = (PROMPT, 1, 2, 30, 50, PROMPT - 1, 61)
+    texts = [np.concatenate((ids[:one], rng.integers(3, 90, 4))) for one in lengths]
+    texts.append(passages()[0].ids)
+    asked = [Passage(one, (len(one) - 4, len(one)), say=SAY + n) for n, one in enumerate(texts)]
+    told: list[int] = []
+    engine = Engine(model, "Forked", step, watches=False)
+
+    read = engine.read(asked, told.append)
+
+    expected = [generated(model, one.ids[: one.answer[0]], ends, one.say) for one in asked]
+    assert [one.said.tolist() for one in read] == expected
+    assert engine.slots(asked, engine.planned(asked)) <= (
+        engine.planned(asked).slots + HELD_PASSES * step + SAY + len(asked)
+    )
+    assert sum(tokens > 1 for tokens in told[1:]) > SAY or step == 4
+
+
 def test_its_cost_is_counted_and_told_as_it_is_computed() -> None:
     model = a_model("llama")
     model.generation_config.eos_token_id = None
@@ -80,8 +124,21 @@ def test_its_cost_is_counted_and_told_as_it_is_computed() -> None:
 
     work = engine.work(asked, plan)
     assert work.tokens == sum(told) == plan.tokens + SAY
-    said = said_work(asked[0], forked=True)
+    said = said_work(asked[0], shared=True)
     assert (said.passes, said.judged) == (SAY, SAY)
     assert said.pairs == sum(range(PROMPT, PROMPT + SAY))
-    assert said_work(asked[0], forked=False).tokens == sum(range(PROMPT, PROMPT + SAY))
-    assert said_work(asked[1], forked=True) == Work()
+    assert said_work(asked[0], shared=False).tokens == sum(range(PROMPT, PROMPT + SAY))
+    assert said_work(asked[1], shared=True) == Work()
+
+
+@pytest.mark.parametrize(("way", "tokens"), [("Stepped", 906), ("Cached", 81), ("Whole", 906)])
+def test_the_cost_of_texts_that_are_read_in_steps_is_counted(way: Way, tokens: int) -> None:
+    model = a_model("llama")
+    model.generation_config.eos_token_id = None
+    go(model, way)
+    told: list[int] = []
+    engine, asked = Engine(model, way, 48, watches=False), passages()
+    plan = engine.planned(asked)
+    engine.read(asked, told.append, plan)
+
+    assert engine.work(asked, plan).tokens == sum(told) == plan.tokens + tokens

@@ -12,7 +12,7 @@ from lccp.contract.errors import InvalidInput
 from lccp_evaluator.model.finite import NotFiniteModel
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.passage import Passage, Reading
-from reference.compared import EXACT, FAMILIES, LAYERS, LENGTHS, WAYS
+from reference.compared import EXACT, FAMILIES, HYBRIDS, LAYERS, LENGTHS, WATCHED, WAYS
 
 pytestmark = pytest.mark.slow
 
@@ -95,6 +95,16 @@ def test_a_grid_reads_as_full_logits_and_eager_attention_do(model, expected, way
     for reading, naive in zip(readings, expected, strict=True):
         assert_equal(reading, naive)
     assert any((reading.copied >= 0).any() for reading in readings)
+
+
+def test_heads_are_watched_where_all_layers_have_attention_beside_something_else():
+    model_type, settings, _ = HYBRIDS[WATCHED]
+    model = a_model(model_type, **settings)
+
+    readings = Engine(model, "Whole", STEP_TOKENS).read(a_grid())
+
+    for reading, naive in zip(readings, eager_readings(model), strict=True):
+        assert_equal(reading, naive)
 
 
 def test_a_step_as_small_as_one_token_changes_nothing():

@@ -15,7 +15,7 @@ from lccp_evaluator.model.finite import NotFiniteModel
 from lccp_evaluator.model.loading import load_model
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.ways import Choice, choose, go
-from reference.compared import DTYPES, FAMILIES, REFUSED
+from reference.compared import DTYPES, EXACT, FAMILIES, HYBRIDS, IN_STEPS, REFUSED
 
 LONGEST = 400
 IDS = a_passage(LONGEST, 5, seed=0).ids
@@ -38,6 +38,7 @@ def test_the_families_that_are_compared_stand_in_the_docs():
     page = (ROOT / "docs/reference/families.md").read_text(encoding="utf-8")
     assert [name for name in FAMILIES if f"| {name} |" not in page] == []
     assert [why for _, _, why in REFUSED.values() if why not in page] == []
+    assert [name for name in HYBRIDS if f"| {name} |" not in page] == []
 
 
 @pytest.mark.long
@@ -107,6 +108,68 @@ def test_without_heads_any_causal_model_is_evaluated_by_its_own_attention(
         log_p = model(torch.tensor(passage.ids[None])).logits[0].log_softmax(-1).numpy()
     expected = -log_p[np.arange(83, 89), passage.ids[84:]]
     np.testing.assert_allclose(reading.nll, expected, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("model_type", "settings", "steps"), HYBRIDS.values(), ids=HYBRIDS.keys())
+def test_layers_without_attention_are_read_whole_and_in_steps_by_their_own_cache(
+    model_type, settings, steps
+):
+    model, passage = a_model(model_type, **settings), a_passage(130, 90, seed=1)
+
+    choice = choose(model, IDS, LONGEST, watches=False)
+
+    assert (choice.way in ("Native", "Whole"), choice.resumes) == (True, steps)
+    expected = nll_by_full_logits(a_model(model_type, **settings), passage)
+    for way, tolerance in {choice.way: EXACT, **({"Cached": IN_STEPS} if steps else {})}.items():
+        go(model, way)
+        reading = Engine(model, way, 43, watches=False).read([passage])[0]
+        np.testing.assert_allclose(reading.nll, expected, atol=tolerance)
+
+
+def nll_by_full_logits(model, passage):
+    """By the model's own eager attention."""
+    model.set_attn_implementation("eager")
+    with torch.no_grad():
+        logits = model(torch.tensor(passage.ids[None]), use_cache=False).logits[0]
+    rows = np.arange(*passage.answer) - 1
+    return -logits.log_softmax(-1).numpy()[rows, passage.ids[rows + 1]]
+
+
+@pytest.mark.parametrize(("asked", "answers"), [({}, True), ({"sliding_window": 24}, True)])
+def test_a_cache_that_forgets_is_compared_beyond_its_window(asked, answers):
+    model = a_model("mistral", **asked)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lccp_evaluator.passes.ways._check", refused)
+        assert choose(model, IDS, LONGEST, watches=False).resumes is answers
+        patch.setattr("lccp_evaluator.passes.ways.NAMED_TOKENS_MAX", 16)
+        assert choose(model, IDS, LONGEST, watches=False).resumes is not bool(asked)
+
+
+def refused(*_):
+    raise InvalidInput("its attention is its own")
+
+
+def test_rotations_that_depend_on_the_length_are_never_read_on(monkeypatch):
+    monkeypatch.setattr("lccp_evaluator.passes.ways._check", refused)
+    model = a_model("llama", rope_parameters=STATEFUL["dynamic"] | {"rope_theta": 10_000.0})
+
+    assert choose(model, IDS, LONGEST, watches=False) == Choice(
+        "Native", "its attention is its own"
+    )
+
+
+@pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
+def test_a_test_of_the_model_that_exceeds_the_memory_says_so(monkeypatch, error):
+    def full(*_, **__):
+        raise error
+
+    monkeypatch.setattr(Engine, "read", full)
+
+    with pytest.raises(
+        MemoryError, match=r"not enough memory to test model type 'llama' before measuring, in pass"
+    ):
+        choose(a_model("llama"), IDS, LONGEST, watches=False)
 
 
 @pytest.mark.parametrize("tokens", [1, 2, 3])
