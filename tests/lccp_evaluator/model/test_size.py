@@ -66,7 +66,7 @@ def test_keys_and_values_are_as_wide_as_those_of_a_pass(family: str) -> None:
     model_type, settings = FAMILIES[family]
     model, seen = a_model(model_type, **OWN.get(model_type, {}) | settings), Widths()
     with torch.no_grad(), capture.observing(seen):
-        model(torch.arange(3, 12)[None], use_cache=False)
+        model(torch.arange(3, 12)[None], use_cache=False, logits_to_keep=torch.arange(9))
 
     size = Size.of(model)
 
