@@ -1,5 +1,6 @@
 """Settings of probes, and token counts, from the options of `lccp evaluate` and `lccp watch`."""
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,8 +48,12 @@ def settings_of(asked: Measuring) -> "Callable[[], SeriesSettings]":
     context = asked.context and length(asked.context, "--context")
 
     def made() -> "SeriesSettings":
-        from lccp_evaluator.model.execution import Execution
-        from lccp_evaluator.series.settings import SeriesSettings
+        from lccp_cli.progress import loading
+
+        with loading():
+            import_module("lccp_evaluator.series.series")
+            from lccp_evaluator.model.execution import Execution
+            from lccp_evaluator.series.settings import SeriesSettings
 
         execution = Execution(
             asked.device, asked.dtype, asked.batch_size, asked.processes, asked.shards

@@ -53,11 +53,12 @@ def dry_run(
     from lccp.cost.flops import PEAK_FLOPS
     from lccp_cli.output.console import standard_output
     from lccp_cli.probes import settings_of
-    from lccp_evaluator.model.execution import STEP_TOKENS
-    from lccp_evaluator.series.series import EvaluationSeries
 
     if on is not None and on not in PEAK_FLOPS:
         raise InvalidInput(f"--on: must be one of {', '.join(PEAK_FLOPS)}, not {on}")
+    with loading():
+        from lccp_evaluator.model.execution import STEP_TOKENS
+        from lccp_evaluator.series.series import EvaluationSeries
     if on is not None:
         size = measuring.batch_size or STEP_TOKENS["cuda"]
         measuring = replace(measuring, dtype=measuring.dtype or "bfloat16", batch_size=size)
@@ -69,6 +70,13 @@ def dry_run(
     console.print(cost_text(cost, there))
     if len(checkpoints) > 1:
         console.print(f"This is the cost of each of the {len(checkpoints)} checkpoints.")
+
+
+@contextmanager
+def loading() -> "Iterator[None]":
+    """Say on a terminal that PyTorch and transformers are imported, which takes seconds."""
+    with Console(stderr=True).status("loading PyTorch and transformers"):
+        yield
 
 
 @contextmanager

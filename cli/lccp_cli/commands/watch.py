@@ -107,14 +107,15 @@ def watch(
     counts = partial(options.token_counts, index, tokens_per_step)
     judge = partial(verdict_over, budget=budget, horizon_tokens=horizon_tokens)
     counts(), judge(())  # report wrong options at once
+    place, format = _watched(folder, endpoint, convert, out)
+    how = settings()
     from lccp_evaluator.series.checkpoints import Completion
     from lccp_evaluator.series.series import EvaluationSeries
     from lccp_evaluator.series.watch import Watch
 
-    place, format = _watched(folder, endpoint, convert, out)
     completion, console = Completion(marker, quiet_seconds), standard_output()
     with made(out):
-        series = EvaluationSeries(out, settings())
+        series = EvaluationSeries(out, how)
         watched = Watch(place, series, counts, completion, format=format)
         try:
             with watching(console, f"watching {folder}", judge) as show:

@@ -4,21 +4,23 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleDimensions, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.verdict import Verdict
 from lccp.report.text import duration_text, tokens_text
-from lccp_cli.output.console import checkpoint_line, checkpoint_table
+from lccp_cli.live.checkpoints import Note, checkpoints
+from lccp_cli.output.console import checkpoint_line
 from lccp_cli.progress import LINE_SECONDS
-from lccp_evaluator.series.view import Show, Unmeasured, View
+from lccp_evaluator.series.view import Show, State, Unmeasured, View
 
 Judge = Callable[[tuple[EvaluationReport, ...]], Verdict]
-LINES_BESIDE_ROWS = 6
-ROWS_MIN = 4
+FRAMES_PER_SECOND = 4
+LINES_BESIDE_ROWS = 4
 NOTHING = "no checkpoint yet"
 
 
@@ -28,14 +30,35 @@ def watching(console: Console, heading: str, judge: Judge) -> Iterator[Show]:
     if not console.is_terminal:
         yield PlainFolderView(console, heading, judge)
         return
-    start, judged = time.monotonic(), Judged(judge)
-    with Live(console=console, refresh_per_second=4) as live:
+    shown = Panel(console, heading, judge)
+    with Live(shown, console=console, refresh_per_second=FRAMES_PER_SECOND) as live:
 
         def show(view: View) -> None:
-            elapsed = time.monotonic() - start
-            live.update(panel(view, judged.of(view), heading, elapsed, console.height))
+            shown.show(view)
+            live.refresh()
 
-        yield show
+        try:
+            yield show
+        finally:  # the table of reports follows, with the verdict
+            live.update(Group(*checkpoints(None, notes(shown.view), *console.size)))
+
+
+class Panel:
+    """The newest view, with the time that has passed, whenever it is drawn."""
+
+    def __init__(self, console: Console, heading: str, judge: Judge) -> None:
+        self._console, self._heading, self._judged = console, heading, Judged(judge)
+        self._start = time.monotonic()
+        self.view = View((), ())
+
+    def show(self, view: View) -> None:
+        """Draw `view` from now on."""
+        self._judged.of(view)
+        self.view = view
+
+    def __rich__(self) -> RenderableType:
+        elapsed, size = time.monotonic() - self._start, self._console.size
+        return panel(self.view, self._judged.verdict, self._heading, elapsed, size)
 
 
 class Judged:
@@ -44,13 +67,14 @@ class Judged:
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
         self._reports: tuple[EvaluationReport, ...] = ()
-        self._verdict: Verdict | None = None
+        self.verdict: Verdict | None = None
+        """The last one; None while there is no report."""
 
     def of(self, view: View) -> Verdict | None:
         """The verdict; None while there is no report."""
         if view.reports != self._reports:
-            self._reports, self._verdict = view.reports, self._judge(view.reports)
-        return self._verdict
+            self._reports, self.verdict = view.reports, self._judge(view.reports)
+        return self.verdict
 
 
 class PlainFolderView:
@@ -69,6 +93,8 @@ class PlainFolderView:
         self._console, self._clock = console, clock
         self._judged = Judged(judge)
         self._told: set[object] = set()
+        self._states: dict[Path, State] = {}
+        """Of the checkpoints without a report, as last told."""
         self._heading = heading
         self._progressed = -math.inf
         """When progress was last told."""
@@ -83,11 +109,16 @@ class PlainFolderView:
             assert verdict is not None
             told = checkpoint.tokens, digests.get(checkpoint.tokens)
             self._tell(told, checkpoint_line(checkpoint, verdict))
-        for one in view.unmeasured:
+        self._tell_unmeasured(view.unmeasured)
+
+    def _tell_unmeasured(self, unmeasured: tuple[Unmeasured, ...]) -> None:
+        states = {one.path: one.state for one in unmeasured}
+        for one in unmeasured:
             if one.state == "Evaluating":
                 self._progress(one)
-            else:
-                self._tell((one.path, one.state), f"{one.path.name}: {one.note}")
+            elif self._states.get(one.path) != one.state:
+                self._console.print(f"{one.path.name}: {one.note}")
+        self._states = states
 
     def _progress(self, one: Unmeasured) -> None:
         if self._clock() - self._progressed >= LINE_SECONDS:
@@ -101,17 +132,23 @@ class PlainFolderView:
 
 
 def panel(
-    view: View, verdict: Verdict | None, heading: str, elapsed_seconds: float, height: int
+    view: View,
+    verdict: Verdict | None,
+    heading: str,
+    elapsed_seconds: float,
+    size: ConsoleDimensions,
 ) -> RenderableType:
-    """A row per checkpoint, in at most `height` lines."""
+    """A row per checkpoint, in about the lines of a terminal of this `size`."""
     title = Text.assemble((f"{heading}  ", "bold"), (duration_text(elapsed_seconds), "dim"))
-    more = [row(one) for one in view.unmeasured][-max(ROWS_MIN, height // 2) :]
-    room = max(ROWS_MIN, height - LINES_BESIDE_ROWS - len(more))
-    if not view.reports and not more:
+    if not view.reports and not view.unmeasured:
         return Group(title, Text(), Text(NOTHING, style="dim"))
-    return Group(title, Text(), checkpoint_table(verdict, more, room))
+    room = size.height - LINES_BESIDE_ROWS
+    return Group(title, Text(), *checkpoints(verdict, notes(view), size.width, room))
 
 
-def row(one: Unmeasured) -> tuple[str, str]:
-    """Tokens, and name and state, of a checkpoint without a report."""
-    return "" if one.tokens is None else tokens_text(one.tokens), f"{one.path.name}: {one.note}"
+def notes(view: View) -> list[Note]:
+    """Tokens, and name and state, of each checkpoint without a report."""
+    return [
+        ("" if one.tokens is None else tokens_text(one.tokens), f"{one.path.name}: {one.note}")
+        for one in view.unmeasured
+    ]

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleDimensions, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -14,15 +14,15 @@ from lccp.api.labels import INTRINSIC, evaluation_key
 from lccp.api.objects.report import EvaluationProgress
 from lccp.api.objects.training import Heartbeat
 from lccp.report.text import duration_text, percent_text, tokens_text
-from lccp_cli.output.console import checkpoint_line, checkpoint_table
+from lccp_cli.live.checkpoints import Note, checkpoints
+from lccp_cli.output.console import checkpoint_line
 from lccp_operator.embedded import RunSnapshot
 from lccp_operator.intents import EventReason
 
 PROGRESS_SECONDS = 30.0
 FRAMES_PER_SECOND = 4
 BAR_WIDTH = 80
-LINES_BESIDE_ROWS = 9
-ROWS_MIN = 4
+LINES_BESIDE_ROWS = 7
 STOPPING = "Stopping: the trainer saves its state; run the same command again to resume."
 
 
@@ -36,7 +36,7 @@ def watching(console: Console, heading: str) -> Iterator[Callable[[RunSnapshot],
     with Live(console=console, refresh_per_second=FRAMES_PER_SECOND) as live:
 
         def show(snapshot: RunSnapshot) -> None:
-            live.update(panel(snapshot, heading, time.monotonic() - start, console.height))
+            live.update(panel(snapshot, heading, time.monotonic() - start, console.size))
 
         yield show
 
@@ -99,19 +99,16 @@ class PlainRunView:
 
 
 def panel(
-    snapshot: RunSnapshot, heading: str, elapsed_seconds: float, height: int
+    snapshot: RunSnapshot, heading: str, elapsed_seconds: float, size: ConsoleDimensions
 ) -> RenderableType:
-    """The run's progress and a row per checkpoint, in at most `height` lines."""
-    more = list(_unfinished(snapshot))
-    checkpoints = snapshot.verdict.checkpoints if snapshot.verdict else ()
-    room = max(ROWS_MIN, height - LINES_BESIDE_ROWS - len(more))
+    """The run's progress and its checkpoints, in about the lines of a terminal of this `size`."""
+    room = size.height - LINES_BESIDE_ROWS
     summary = snapshot.run.status.summary if snapshot.run.status else "Pending"
     title = Text.assemble(
         (f"{heading}  ", "bold"), (f"{summary.lower()}, {duration_text(elapsed_seconds)}", "dim")
     )
     lines: list[RenderableType] = [title, Text(), *_training(snapshot), Text()]
-    if checkpoints or more:
-        lines.append(checkpoint_table(snapshot.verdict, more, room))
+    lines += checkpoints(snapshot.verdict, list(_unfinished(snapshot)), size.width, room)
     lines += [Text(message, style="yellow") for message in _warnings(snapshot)]
     return Group(*lines)
 
@@ -154,7 +151,7 @@ def _training(snapshot: RunSnapshot) -> Iterator[RenderableType]:
     yield lines
 
 
-def _unfinished(snapshot: RunSnapshot) -> Iterator[tuple[str, str]]:
+def _unfinished(snapshot: RunSnapshot) -> Iterator[Note]:
     """Checkpoints without a report: tokens, and the state of their evaluation."""
     outcomes = snapshot.facts.journal.evaluations
     judged = {c.tokens for c in snapshot.verdict.checkpoints} if snapshot.verdict else set()

@@ -2,19 +2,33 @@
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from textwrap import fill
+from typing import NamedTuple
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.segment import Segments
 from rich.table import Table
 from rich.text import Text
 
 from lccp.api.objects.verdict import CheckpointVerdict, Verdict, VerdictState
+from lccp.contract.signals import Signal
 from lccp.report.states import STATE_WORDS
 from lccp.report.summary import gain_with_interval, table_signals
 from lccp.report.text import tokens_text, value_text
 
 TABLE_WIDTH_MAX = 1_000
+
+
+class Head(NamedTuple):
+    """The head of a table: the most characters in a line of a title, and the gap of columns."""
+
+    width: int
+    gap: int
+
+
+HEAD = Head(width=60, gap=3)
+NARROW_HEAD = Head(width=9, gap=2)
 STYLES = {
     VerdictState.IMPROVING: "green",
     VerdictState.DECEPTIVELY_SATURATED: "yellow",
@@ -69,15 +83,38 @@ def table_of(first: str, *others: str) -> Table:
 
 
 def checkpoint_table(
-    verdict: Verdict | None,
-    more: Iterable[tuple[str, str]] = (),
-    rows: int | None = None,
+    verdict: Verdict | None, width: int = TABLE_WIDTH_MAX, rows: int | None = None
 ) -> Table:
-    """A row for each checkpoint, or the newest `rows`; `more` adds rows of tokens and a note."""
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
+    """A row for each checkpoint, or the newest `rows`; wider than `width`, its head is wrapped."""
     signals = table_signals(verdict) if verdict else []
+    whole = _checkpoints(verdict, signals, rows, HEAD)
+    if width_of(whole) <= width:
+        return whole
+    return _checkpoints(verdict, signals, rows, NARROW_HEAD)
+
+
+def fitting_table(verdict: Verdict | None, width: int, rows: int) -> Table:
+    """The newest `rows` of `checkpoint_table`, without the last signals that do not fit."""
+    table = checkpoint_table(verdict, width, rows)
+    signals = table_signals(verdict) if verdict else []
+    while signals and width_of(table) > width:
+        signals.pop()
+        table = _checkpoints(verdict, signals, rows, NARROW_HEAD)
+    return table
+
+
+def width_of(table: Table) -> int:
+    """The columns of a terminal that show all of `table`."""
+    return Console(width=TABLE_WIDTH_MAX).measure(table).maximum
+
+
+def _checkpoints(
+    verdict: Verdict | None, signals: Sequence[Signal], rows: int | None, head: Head
+) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, head.gap, 0, 0))
     for name in ("tokens", *(signal.title for signal in signals), "gain per horizon", "verdict"):
-        table.add_column(name, justify="left" if name == "verdict" else "right", no_wrap=True)
+        justify: JustifyMethod = "left" if name == "verdict" else "right"
+        table.add_column(fill(name, head.width), justify=justify, no_wrap=True, vertical="bottom")
     seen = verdict.checkpoints if verdict else ()
     for checkpoint in seen[-rows:] if rows else seen:
         assert verdict is not None
@@ -85,8 +122,6 @@ def checkpoint_table(
         values = (value_text(checkpoint.values.get(s.name), s.unit) for s in signals)
         gain = gain_with_interval(checkpoint, verdict)
         table.add_row(tokens_text(checkpoint.tokens), *values, gain, state)
-    for tokens, note in more:
-        table.add_row(tokens, *[""] * (len(signals) + 1), Text(note, style="dim"))
     return table
 
 

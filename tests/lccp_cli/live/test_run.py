@@ -4,7 +4,7 @@ from typing import Any
 
 import a_run
 import pytest
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 
 from lccp.api.causes import Cause
 from lccp.api.conditions import Condition, ConditionType, Reason
@@ -45,7 +45,8 @@ def a_snapshot(events: tuple[Event, ...] = (), ending: bool = False, **facts: An
 def shown(snapshot: RunSnapshot, height: int = 40) -> str:
     console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
     with console.capture() as capture:
-        console.print(panel(snapshot, "[2/4] training and evaluation", 72.0, height))
+        size = ConsoleDimensions(120, height)
+        console.print(panel(snapshot, "[2/4] training and evaluation", 72.0, size))
     return capture.get()
 
 

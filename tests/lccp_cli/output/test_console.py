@@ -1,6 +1,5 @@
 """What the terminal shows, and what is printed where there is no terminal."""
 
-from collections.abc import Sequence
 from io import StringIO
 
 import a_run
@@ -11,10 +10,12 @@ from lccp.api.objects.verdict import Verdict
 from lccp_cli.output.console import (
     checkpoint_line,
     checkpoint_table,
+    fitting_table,
     print_parts,
     say,
     standard_output,
     table_of,
+    width_of,
 )
 
 
@@ -23,11 +24,9 @@ def verdict() -> Verdict:
     return a_run.verdict(a_run.reports(a_run.CHECKPOINTS[:5]))
 
 
-def told(
-    verdict: Verdict | None, more: Sequence[tuple[str, str]] = (), rows: int | None = None
-) -> list[str]:
+def told(verdict: Verdict | None, width: int = 200, rows: int | None = None) -> list[str]:
     console = Console(file=StringIO(), width=200)
-    console.print(checkpoint_table(verdict, more, rows))
+    console.print(checkpoint_table(verdict, width, rows))
     return console.file.getvalue().splitlines()  # type: ignore[attr-defined]
 
 
@@ -67,9 +66,29 @@ def test_a_row_for_each_checkpoint_or_the_newest(verdict: Verdict) -> None:
     assert "NIAH-PPL" in every[0]
 
 
-def test_what_has_no_values_yet_has_a_note(verdict: Verdict) -> None:
-    assert told(verdict, [("1 M", "evaluating")])[-1].split() == ["1", "M", "evaluating"]
+def test_without_a_report_a_table_has_its_head_only() -> None:
     assert told(None) == ["tokens   gain per horizon   verdict"]
+
+
+@pytest.mark.slow
+def test_a_table_fits_80_columns_by_its_head(verdict: Verdict) -> None:
+    wide, narrow = told(verdict), told(verdict, width=80)
+
+    assert "deceptively saturated" in wide[-1] or "improving" in wide[-1]
+    assert max(map(len, narrow)) <= 80 < max(map(len, wide))
+    assert [row.split() for row in narrow[2:]] == [row.split() for row in wide[1:]]
+    assert narrow[0].split()[-2:] == ["gain", "per"]
+
+
+@pytest.mark.slow
+def test_signals_that_do_not_fit_are_left_out_from_the_last(verdict: Verdict) -> None:
+    for width in (30, 45, 60, 80):
+        table = fitting_table(verdict, width, rows=3)
+        titles = [str(column.header).replace("\n", " ") for column in table.columns]
+        assert width_of(table) <= width or len(titles) == 3
+        assert titles[0] == "tokens"
+        assert titles[-2:] == ["gain per horizon", "verdict"]
+    assert "NIAH-PPL" in titles
 
 
 def test_a_checkpoint_in_one_line_has_the_values_of_its_row(verdict: Verdict) -> None:
