@@ -117,6 +117,14 @@ def stamps(directory: Path) -> dict[str, FileStamp]:
     return found
 
 
+def stamps_or_none(directory: Path) -> dict[str, FileStamp] | None:
+    """The model's files as they are now; None if it is gone or damaged."""
+    try:
+        return stamps(directory)
+    except InvalidInput:
+        return None
+
+
 def are_equal(
     one: Mapping[str, FileStamp], other: Mapping[str, FileStamp], generates: bool
 ) -> bool:
@@ -166,9 +174,11 @@ def check_whole(directory: Path) -> None:
     for name in weight_names(directory):
         expected, size = _size_told(files[name]), os.path.getsize(files[name])
         if expected != size:
+            is_long = expected is not None and size > expected
             told = "no size" if expected is None else f"{expected:,}"
             raise InvalidInput(
-                f"{files[name]}: is cut short: it has {size:,} bytes, its header says {told}"
+                f"{files[name]}: is {'damaged' if is_long else 'cut short'}: it has {size:,} "
+                f"bytes, its header says {told}"
             )
 
 

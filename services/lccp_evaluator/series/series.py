@@ -11,9 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from lccp.api.objects.report import EvaluationFailure, EvaluationReport, EvaluationSource, FileStamp
-from lccp.contract.errors import Conflict, Incompatible, InvalidInput, LccpError
-from lccp.probes.probe import Contexts
+from lccp.api.objects.report import EvaluationFailure, EvaluationReport, EvaluationSource
+from lccp.contract.errors import (
+    Conflict,
+    Incompatible,
+    InvalidInput,
+    LccpError,
+    StoreUnavailable,
+)
 from lccp.probes.registry import PROBES
 from lccp.store import objects
 from lccp.store.file import FileStore
@@ -24,14 +29,13 @@ from lccp_evaluator.estimate import EvaluationCost, estimate
 from lccp_evaluator.evaluation import Announce, evaluate
 from lccp_evaluator.failure import failure_of
 from lccp_evaluator.model.execution import ExecutionPlan, first_plan
-from lccp_evaluator.model.loading import context_length
 from lccp_evaluator.place import Place
 from lccp_evaluator.preparation import Subject, ask, prepare
 from lccp_evaluator.progress import Progress
 from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.tokenization import Tokenizer
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
-from lccp_evaluator.series.files import ModelDigests, are_equal, stamps
+from lccp_evaluator.series.files import ModelDigests, are_equal, check_whole, stamps, stamps_or_none
 from lccp_evaluator.series.prompts import write_prompts
 from lccp_evaluator.series.settings import SeriesSettings, naming_options
 from lccp_evaluator.unfinished import clear
@@ -96,7 +100,7 @@ class EvaluationSeries:
 
     def _check_samples(self, checkpoint: CheckpointDirectory) -> None:
         """Raise Incompatible, once, unless tokenizer and files are those of the frozen samples."""
-        if self._samples_checked or _now(checkpoint.path) is None:
+        if self._samples_checked or stamps_or_none(checkpoint.path) is None:
             return
         chosen = self.settings.tokenizer or checkpoint.path
         place = Place.of(self._store, self._keys, tokens=0)
@@ -128,12 +132,15 @@ class EvaluationSeries:
         report: EvaluationReport,
         source: EvaluationSource,
     ) -> bool:
-        directory, now = str(checkpoint.path.resolve()), _now(checkpoint.path) or source.files
-        if source.directory == directory and are_equal(now, source.files, self.settings.generates):
+        directory, now = str(checkpoint.path.resolve()), stamps_or_none(checkpoint.path)
+        is_there = source.directory == directory
+        if is_there and now is None:  # one that is damaged is to be evaluated, which says so
+            return not checkpoint.path.exists()
+        if is_there and now and are_equal(now, source.files, self.settings.generates):
             return True
-        if self._digests.of(checkpoint.path) == report.checkpoint_digest:
+        if now and self._digests.of(checkpoint.path) == report.checkpoint_digest:
             return True
-        if source.directory != directory:
+        if not is_there:
             raise InvalidInput(
                 f"{self.folder(checkpoint.tokens)}: holds the report of {source.directory}, also "
                 f"of {checkpoint.tokens:,} tokens: give {checkpoint.path} its own count (--tokens) "
@@ -153,6 +160,7 @@ class EvaluationSeries:
 
         Raises InvalidInput where the evaluation would.
         """
+        check_whole(checkpoint.path)
         subject = self._subject(checkpoint, digest="")
         with prepare(subject, self._asked(subject)) as prepared:
             return estimate(prepared, trial_seconds)
@@ -184,11 +192,12 @@ class EvaluationSeries:
 
         Raises:
             Conflict: its files changed meanwhile; nothing was written.
+            StoreUnavailable: the folder of reports can't be written, such as on a full disk.
         """
         try:
             with naming_options():
                 return self._measured(checkpoint, progress, announce)
-        except Conflict:
+        except (Conflict, StoreUnavailable):
             raise
         except Exception as error:
             return self.failed(checkpoint, error)
@@ -204,10 +213,11 @@ class EvaluationSeries:
         self, checkpoint: CheckpointDirectory, progress: Progress, announce: Announce | None
     ) -> EvaluationReport:
         path, before = checkpoint.path, stamps(checkpoint.path)
+        check_whole(path)
         subject = self._subject(checkpoint, self._digests.of(path))
         place = Place.of(self._store, self._keys, checkpoint.tokens)
         evaluation = evaluate(subject, place, progress, announce)
-        if _now(path) != before:
+        if stamps_or_none(path) != before:
             raise Conflict(f"{path}: was changed while it was evaluated")
         self.check_free(checkpoint)  # another process may have written its report meanwhile
         self._store.delete(place.report)
@@ -222,17 +232,11 @@ class EvaluationSeries:
     def _subject(self, checkpoint: CheckpointDirectory, digest: str) -> Subject:
         """The checkpoint, and how to measure it. Raises InvalidInput."""
         asked, path = self.settings, checkpoint.path
-        context = asked.context or context_length(path, asked.trust_remote_code)
-        if asked.source_context is not None and asked.source_context > context:
-            raise InvalidInput(
-                f"--source-context: {asked.source_context:,} tokens lie beyond the context of "
-                f"{path}, {context:,}: give the context length that it had before the extension"
-            )
         return Subject(
             directory=path,
             checkpoint_digest=digest,
             probes=asked.probes,
-            contexts=Contexts(asked.source_context or context, context, context),
+            contexts=asked.contexts(path),
             tokens=checkpoint.tokens,
             step=checkpoint.trained.step,
             trust_remote_code=asked.trust_remote_code,
@@ -240,11 +244,3 @@ class EvaluationSeries:
             execution=asked.execution,
             tokenizer=asked.tokenizer,
         )
-
-
-def _now(path: Path) -> dict[str, FileStamp] | None:
-    """The model's files now; None if it is gone."""
-    try:
-        return stamps(path)
-    except InvalidInput:
-        return None

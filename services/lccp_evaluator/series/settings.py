@@ -9,7 +9,9 @@ from pathlib import Path
 from lccp.api.objects.report import EvaluationSource, FileStamp
 from lccp.api.spec.probes import ProbesSpec
 from lccp.contract.errors import Incompatible, InvalidInput
+from lccp.probes.probe import Contexts
 from lccp_evaluator.model.execution import AS_SUITS, Execution
+from lccp_evaluator.model.loading import context_length
 from lccp_evaluator.probes import HALVES
 
 PROBES_FIELD = "evaluation.probes."
@@ -62,6 +64,17 @@ class SeriesSettings:
     def generates(self) -> bool:
         """Whether a model is to answer in its own words."""
         return any(HALVES[name].generates for name in self.probes.asked())
+
+    def contexts(self, directory: Path) -> Contexts:
+        """The contexts of the model in `directory`. Raises InvalidInput."""
+        context = self.context or context_length(directory, self.trust_remote_code)
+        if self.source_context is not None and self.source_context > context:
+            raise InvalidInput(
+                f"--source-context: {self.source_context:,} tokens lie beyond the context of "
+                f"{directory}, {context:,}: give the context length that it had before the "
+                "extension"
+            )
+        return Contexts(self.source_context or context, context, context)
 
     def source(self, directory: Path, files: dict[str, FileStamp]) -> EvaluationSource:
         """The record of what a report of the model in `directory`, with `files`, is of."""

@@ -16,6 +16,7 @@ from lccp_evaluator.series.files import (
     digest,
     model_files,
     stamps,
+    stamps_or_none,
     weight_names,
 )
 
@@ -128,6 +129,13 @@ def test_a_rewritten_file_has_another_stamp(model: Path) -> None:
     assert {n for n, stamp in stamps(model).items() if stamp != before[n]} == {"tokenizer.json"}
 
 
+def test_what_cannot_be_read_as_a_model_has_no_stamps(model: Path) -> None:
+    assert stamps_or_none(model) == stamps(model)
+    (model / "model-1.safetensors").unlink()
+    assert stamps_or_none(model) is None
+    assert stamps_or_none(model / "gone") is None
+
+
 @pytest.mark.parametrize("kept", [0, 7, 20, 150])
 def test_weights_that_are_cut_short_are_told(model: Path, kept: int) -> None:
     check_whole(model)
@@ -137,6 +145,16 @@ def test_weights_that_are_cut_short_are_told(model: Path, kept: int) -> None:
     shard.write_bytes(whole[:kept])
 
     with pytest.raises(InvalidInput, match=r"model-2.safetensors: is cut short"):
+        check_whole(model)
+
+
+def test_weights_with_more_bytes_than_their_header_says_are_not_called_cut_short(
+    model: Path,
+) -> None:
+    with (model / "model-2.safetensors").open("ab") as shard:
+        shard.write(b"more")
+
+    with pytest.raises(InvalidInput, match=r"model-2.safetensors: is damaged: it has"):
         check_whole(model)
 
 

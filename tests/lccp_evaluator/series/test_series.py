@@ -10,7 +10,8 @@ from tiny_checkpoints import a_checkpoint, a_tokenizer
 
 from lccp.api.objects.report import EvaluationFailure, EvaluationReport
 from lccp.api.spec.probes import ProbesSpec
-from lccp.contract.errors import Conflict, Incompatible, InvalidInput
+from lccp.contract.errors import Conflict, Incompatible, InvalidInput, StoreUnavailable
+from lccp.store.file import FileStore
 from lccp_evaluator.model.execution import Execution
 from lccp_evaluator.progress import Done
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
@@ -150,6 +151,26 @@ def test_a_rewritten_checkpoint_is_evaluated_again(out: Path, first: CheckpointD
     assert a_series(out).report(first) == after
 
 
+def test_a_checkpoint_that_was_damaged_since_is_not_taken_for_the_one_that_was_measured(
+    out: Path, first: CheckpointDirectory
+) -> None:
+    (first.path / "config.json").write_text("{")
+
+    assert a_series(out).report(first) is None
+    failure = a_series(out).evaluate(first, no_progress)
+    assert isinstance(failure, EvaluationFailure)
+    assert "config.json" in failure.message
+
+
+def test_a_checkpoint_that_was_deleted_since_keeps_its_report(
+    out: Path, first: CheckpointDirectory
+) -> None:
+    (report,) = a_series(out).reports()
+    shutil.rmtree(first.path)
+
+    assert a_series(out).report(first) == report
+
+
 def test_a_digest_is_computed_once_as_long_as_the_files_stay(
     out: Path, first: CheckpointDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,10 +236,23 @@ def test_a_failure_is_recorded_until_a_later_try_succeeds(tmp_path: Path, out: P
     failure = a_series(out).evaluate(checkpoint, no_progress)
     path = a_series(out).folder(100) / "failure.json"
     assert isinstance(failure, EvaluationFailure)
+    assert f"{weights}: is cut short: it has 5,000 bytes" in failure.message
     assert EvaluationFailure.from_json(path.read_bytes(), "failure.json") == failure
     weights.write_bytes(whole)
     assert isinstance(a_series(out).evaluate(checkpoint, no_progress), EvaluationReport)
     assert not path.exists()
+
+
+def test_a_full_disk_is_no_failure_of_the_checkpoint(
+    tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_store: FileStore, key: str, _data: bytes) -> str:
+        raise StoreUnavailable(f"{key}: No space left on device")
+
+    series = a_series(out)
+    monkeypatch.setattr(FileStore, "put", full)
+    with pytest.raises(StoreUnavailable, match=r"unfinished-\w+-0.npz: No space left"):
+        series.evaluate(at(a_checkpoint(tmp_path / "model"), 100), no_progress)
 
 
 def test_running_out_of_memory_is_a_failure_in_words(tmp_path: Path, out: Path) -> None:

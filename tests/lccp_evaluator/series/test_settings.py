@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from measured import few
+from tiny_checkpoints import a_checkpoint
 
 from lccp.api.objects.report import EvaluationSource
 from lccp.contract.errors import Incompatible, InvalidInput
+from lccp.probes.probe import Contexts
 from lccp_evaluator.series.settings import SeriesSettings, naming_options
 
 SETTINGS = SeriesSettings(few(), source_context=256)
@@ -64,3 +66,14 @@ def test_samples_of_other_settings_are_told_without_options() -> None:
     with pytest.raises(Incompatible) as raised, naming_options():
         raise Incompatible("a: was drawn with other settings of evaluation.probes.niah (haystack)")
     assert str(raised.value).endswith("(haystack)")
+
+
+def test_the_contexts_are_those_of_the_options_or_the_configuration(tmp_path: Path) -> None:
+    model = a_checkpoint(tmp_path / "model")
+    own = SeriesSettings(few()).contexts(model)
+
+    assert own.source == own.target
+    assert SETTINGS.contexts(model) == Contexts(256, own.target, own.target)
+    assert replace(SETTINGS, context=384).contexts(model) == Contexts(256, 384, 384)
+    with pytest.raises(InvalidInput, match=r"--source-context: 256 tokens lie beyond .*, 128"):
+        replace(SETTINGS, context=128).contexts(model)
