@@ -1,5 +1,7 @@
 """Load a Hugging Face directory as a causal language model that can be measured."""
 
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,6 +10,7 @@ from typing import Any
 
 import torch
 from accelerate.hooks import remove_hook_from_module  # type: ignore[import-untyped]
+from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.distributed.configuration_utils import DistributedConfig
 from transformers.quantizers.auto import AutoHfQuantizer
@@ -21,6 +24,7 @@ from lccp_evaluator.model.execution import ExecutionPlan
 
 CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 ADAPTER = "adapter_config.json"
+EXPERT = re.compile(r"(.*\.experts\.)(\d+)(\..*)")
 
 
 def read_config(directory: Path, trust_remote_code: bool = False) -> Any:
@@ -95,7 +99,11 @@ def load_model(
         "use_safetensors": True,
     }
     with _told(directory, "cannot be loaded as a model"):
-        model, loading = _loaded(directory, options)
+        try:
+            model, loading = _loaded(directory, options)
+        except RuntimeError:
+            _check_experts(directory)
+            raise
     _check_weights(directory, loading)
     finite.check_weights(model)
     unused = sorted(loading["unexpected_keys"])
@@ -160,9 +168,42 @@ def _check_quantization(config: Any, where: Path) -> None:
         )
 
 
+def _check_experts(directory: Path) -> None:
+    """Raise InvalidInput, naming the weight, if only some experts of a layer have it so.
+
+    transformers joins the weights of a layer's experts, and if it can't, does not say which.
+    """
+    alike = _shapes_of_experts(directory)
+    for (before, after), shapes in sorted(alike.items()):
+        (usual, _), *_ = Counter(shapes.values()).most_common(1)
+        numbers = {n for (layer, _), seen in alike.items() if layer == before for n in seen}
+        for number in sorted(numbers):
+            shape = shapes.get(number)
+            if shape != usual:
+                has = "is missing" if shape is None else f"is of shape {list(shape)}"
+                raise InvalidInput(
+                    f"{directory}: its weights are incomplete: {before}{number}{after} {has}, that "
+                    f"of other experts of {list(usual)}"
+                )
+
+
+def _shapes_of_experts(directory: Path) -> dict[tuple[str, str], dict[int, tuple[int, ...]]]:
+    """By what stands before and after the number of an expert, the shape of each one's weight."""
+    found = defaultdict[tuple[str, str], dict[int, tuple[int, ...]]](dict)
+    for path in sorted(directory.glob("*.safetensors")):
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118
+                if match := EXPERT.fullmatch(name):
+                    before, number, after = match.groups()
+                    shape = tuple(file.get_slice(name).get_shape())
+                    found[before, after][int(number)] = shape
+    return found
+
+
 def _check_weights(directory: Path, loading: dict[str, Any]) -> None:
     mismatched = sorted(loading.get("mismatched_keys") or [])
     if mismatched:
+        _check_experts(directory)
         name, stored, wanted = mismatched[0]
         raise InvalidInput(
             f"{directory}: config.json and weights do not belong together: {name} is of shape "

@@ -1,12 +1,14 @@
 """A directory is loaded as a model that can be measured."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tiny_checkpoints import a_checkpoint
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.utils import logging
 
@@ -61,6 +63,31 @@ def test_weights_of_another_shape_are_refused(directory: Path) -> None:
 
     with pytest.raises(InvalidInput, match=r"do not belong together: .* is of shape"):
         load_model(directory, PLAN)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (lambda weight: None, r"is missing, that of other experts of \[\d+, \d+\]"),
+        (
+            lambda weight: weight[:-1].clone(),
+            r"is of shape \[\d+, \d+\], that of other experts of \[",
+        ),
+    ],
+    ids=["missing", "of another shape"],
+)
+def test_a_weight_of_one_expert_that_does_not_fit_is_named(
+    tmp_path: Path, changed: Callable[[torch.Tensor], torch.Tensor | None], told: str
+) -> None:
+    model = a_checkpoint(tmp_path / "model")
+    weights = load_file(model / "model.safetensors")
+    name = next(name for name in sorted(weights) if ".experts.1.down_proj" in name)
+    weight = changed(weights.pop(name))
+    kept = weights if weight is None else weights | {name: weight}
+    save_file(kept, model / "model.safetensors", {"format": "pt"})
+
+    with pytest.raises(InvalidInput, match=rf"{model}: its weights are incomplete: {name} {told}"):
+        load_model(model, PLAN)
 
 
 def test_a_weight_that_is_no_number_is_refused(directory: Path) -> None:
