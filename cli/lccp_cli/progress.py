@@ -17,6 +17,8 @@ from lccp.report.text import bytes_text, duration_text
 from lccp.store.local import delete_unused, missing_folders
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from lccp_cli.measuring import Measuring
     from lccp_evaluator.estimate import EvaluationCost
     from lccp_evaluator.progress import Done
@@ -65,18 +67,22 @@ def dry_run(
     console = standard_output()
     with unmade(out if on is None else None) as folder:
         series = EvaluationSeries(folder, settings_of(measuring)())
-        cost = series.estimate(checkpoints[0], None if on else TRIAL_SECONDS)
+        with busy("drawing the samples, and reading a few of them"):
+            cost = series.estimate(checkpoints[0], None if on else TRIAL_SECONDS)
     there = None if on is None else cost.flops / (REACHED_OF_PEAK * PEAK_FLOPS[on])
     console.print(cost_text(cost, there))
     if len(checkpoints) > 1:
         console.print(f"This is the cost of each of the {len(checkpoints)} checkpoints.")
 
 
-@contextmanager
-def loading() -> "Iterator[None]":
+def loading() -> "AbstractContextManager[object]":
     """Say on a terminal that PyTorch and transformers are imported, which takes seconds."""
-    with Console(stderr=True).status("loading PyTorch and transformers"):
-        yield
+    return busy("loading PyTorch and transformers")
+
+
+def busy(what: str) -> "AbstractContextManager[object]":
+    """Say `what` on a terminal, until it is over."""
+    return Console(stderr=True).status(what)
 
 
 @contextmanager

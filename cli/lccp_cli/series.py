@@ -124,10 +124,10 @@ def conclude(
     out: Path,
     judged: "Callable[[Sequence[EvaluationReport]], Verdict]" = verdict_over,
 ) -> None:
-    """Write the page of the verdict over all reports in `out` there, and print the verdict."""
+    """Print the verdict over all reports in `out`, and write its page there."""
     data = RunData.from_folder(out)
     verdict = judged(data.reports)
-    page = write_report(replace(data, verdict=verdict), out / "report.html")
     console.print()
     show(verdict)
+    page = write_report(replace(data, verdict=verdict), out / "report.html")
     console.print(f"\nReport: {page}\nNext:   lccp analyze {quote(str(out))}")

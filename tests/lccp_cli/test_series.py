@@ -8,7 +8,7 @@ from rich.console import Console
 
 from lccp.api.objects.report import EvaluationReport
 from lccp.contract.errors import Conflict, InvalidInput
-from lccp_cli.series import evaluate_all, verdict_over
+from lccp_cli.series import conclude, evaluate_all, verdict_over
 from lccp_evaluator.progress import Done, Progress
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
 from lccp_evaluator.series.tokens import Trained
@@ -58,3 +58,15 @@ def test_a_horizon_below_a_step_ends_no_watch() -> None:
     for known in (reports[:0], reports):
         verdict_over(known, horizon_tokens="25")
     assert "shorter than a step" in " ".join(verdict_over(reports, horizon_tokens="25").evidence)
+
+
+def test_the_verdict_is_told_even_if_its_page_has_no_room(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = a_report(1_000, nll=0.5)
+    (tmp_path / "report.json").write_text(report.model_dump_json(by_alias=True))
+    (tmp_path / "report.html").mkdir()
+
+    with pytest.raises(InvalidInput, match=r"report.html"):
+        conclude(Console(file=io.StringIO()), tmp_path)
+    assert "Undetermined" in capsys.readouterr().out
