@@ -13,7 +13,7 @@ from rich.text import Text
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.verdict import Verdict
 from lccp.report.text import duration_text, tokens_text
-from lccp_cli.live.checkpoints import Note, checkpoints
+from lccp_cli.live.checkpoints import Note, checkpoints, left_out
 from lccp_cli.output.console import checkpoint_line
 from lccp_cli.progress import LINE_SECONDS
 from lccp_evaluator.series.view import Show, State, Unmeasured, View
@@ -109,6 +109,8 @@ class PlainFolderView:
             assert verdict is not None
             told = checkpoint.tokens, digests.get(checkpoint.tokens)
             self._tell(told, checkpoint_line(checkpoint, verdict))
+        for tokens, note in left_out(verdict) if verdict else ():
+            self._tell((tokens, note), f"checkpoint {tokens}: {note}")
         self._tell_unmeasured(view.unmeasured)
 
     def _tell_unmeasured(self, unmeasured: tuple[Unmeasured, ...]) -> None:

@@ -4,9 +4,11 @@ from io import StringIO
 
 import a_run
 import pytest
+from reports import a_report
 from rich.console import Console, Group
 
-from lccp_cli.live.checkpoints import checkpoints
+from lccp_cli.live.checkpoints import checkpoints, left_out
+from lccp_cli.series import verdict_over
 
 WAITING = [(f"{n} K", f"step-{n}: waiting for evaluation") for n in range(20)]
 
@@ -39,3 +41,17 @@ def test_notes_take_half_of_the_lines_and_the_newest_are_shown(lines: int) -> No
     assert len(told) <= lines
     assert told[-1] == "19 K  step-19: waiting for evaluation"
     assert sum("waiting" in line for line in told) == min(20, lines // 2)
+
+
+def test_a_report_that_the_verdict_leaves_out_is_told() -> None:
+    first, copy = a_report(1_000, nll=0.5), a_report(2_000, nll=0.5)
+    same = copy.model_copy(update={"checkpoint_digest": first.checkpoint_digest})
+    verdict = verdict_over((first, same))
+
+    ((tokens, note),) = left_out(verdict)
+    assert tokens == "2 K"
+    assert "left out: report at 2,000 tokens: is of the same checkpoint as" in note
+    console = Console(file=StringIO(), width=80)
+    console.print(Group(*checkpoints(verdict, [], 80, 20)))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "2 K  left out: report at 2,000 tokens" in text

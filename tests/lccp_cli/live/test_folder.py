@@ -114,6 +114,16 @@ def test_without_a_terminal_each_change_is_told_once() -> None:
     assert judged == [1, 2]
 
 
+def test_without_a_terminal_a_report_that_does_not_count_is_told_once() -> None:
+    first, copy = REPORTS[:2]
+    same = copy.model_copy(update={"checkpoint_digest": first.checkpoint_digest})
+    output = io.StringIO()
+    view = PlainFolderView(Console(file=output, width=500), "watching", verdict_over)
+    for _ in range(2):
+        view(View((first, same), ()))
+    assert output.getvalue().count("checkpoint 2 K: left out: report at 2,000 tokens") == 1
+
+
 def test_without_a_terminal_progress_is_told_every_15_seconds() -> None:
     output, now = io.StringIO(), 0.0
     view = PlainFolderView(Console(file=output, width=200), "watching", verdict_over, lambda: now)
