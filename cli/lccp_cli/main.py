@@ -5,6 +5,7 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from types import FrameType
 from typing import Any
 
@@ -171,10 +172,19 @@ def main() -> None:
     sys.unraisablehook = _once_more
     interrupt = signal.default_int_handler
     handlers = {signal.SIGTERM: interrupt, signal.SIGHUP: _hung_up, signal.SIGALRM: interrupt}
-    for number, handler in handlers.items():
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, handler)
+    _handle(handlers)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    app(prog_name="lccp")
+    try:
+        app(prog_name="lccp")
+    finally:  # a signal ends Python's own end at once, and none is repeated there
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        _handle(dict.fromkeys((signal.SIGINT, *handlers), signal.SIG_DFL))
+
+
+def _handle(handlers: Mapping[signal.Signals, Any]) -> None:
+    """Set handlers of signals, except of ignored ones."""
+    for number, handler in handlers.items():
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)

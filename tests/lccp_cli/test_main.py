@@ -1,5 +1,6 @@
 import errno
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -205,6 +206,25 @@ def test_ctrl_c_is_a_sentence_wherever_it_comes(code: str) -> None:
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "lccp: interrupted\n")
+
+
+ENDING = """
+import atexit, os, signal, sys, time
+from lccp_cli.main import main
+atexit.register(time.sleep, 1)
+atexit.register(os.kill, os.getpid(), signal.SIGINT)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.argv = ["lccp", "version"]
+main()
+"""
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_python_ends_is_no_alarm() -> None:
+    command = [sys.executable, "-c", ENDING]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == -signal.SIGINT
+    assert done.stdout.startswith("lccp ")
 
 
 def test_lccp_debug_shows_the_traceback(lccp: Lccp, monkeypatch: pytest.MonkeyPatch) -> None:
