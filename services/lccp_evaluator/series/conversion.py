@@ -13,8 +13,10 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from glob import escape
 from pathlib import Path
 from typing import Annotated
+from uuid import uuid4
 
 from pydantic import Field
 
@@ -31,6 +33,7 @@ TICK_SECONDS = 1.0
 SECONDS_MAX = 14_400.0
 """The same as the default of an evaluation's deadline."""
 MESSAGE_LENGTH_MAX = 300
+PARTIAL = ".partial"
 
 Stamps = dict[str, FileStamp]
 
@@ -101,9 +104,10 @@ class Conversion:
             InvalidInput: the command failed, took too long, or left no complete model.
             Conflict: the checkpoint's files are no longer `files`.
         """
-        made, partial = self.model(path), self._cache / f".{path.name}.partial"
+        made = self.model(path)
+        partial = self._cache / f".{path.name}.{uuid4().hex}{PARTIAL}"
         try:
-            shutil.rmtree(partial, ignore_errors=True)
+            self._delete_partial(path)
             partial.mkdir(parents=True)
             digest = _digest(path, files)
             fault = self._fault(path, partial)
@@ -119,6 +123,11 @@ class Conversion:
             raise InvalidInput(f"{made}: can't be written: {error.strerror}") from None
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+    def _delete_partial(self, path: Path) -> None:
+        """Delete what killed conversions left, whose commands may still run."""
+        for left in self._cache.glob(f".{escape(path.name)}.*{PARTIAL}"):
+            shutil.rmtree(left, ignore_errors=True)
 
     def _fault(self, path: Path, output: Path) -> str:
         """Run the command; return what failed, empty if `output` holds a complete model."""

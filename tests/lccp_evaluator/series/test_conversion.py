@@ -103,6 +103,22 @@ def test_a_failure_is_told_and_the_model_of_before_stays(
     assert converter.left() == ["step-1", "step-1.json", "step-1.log"]
 
 
+def test_a_command_that_outlived_its_watch_shares_no_folder_with_a_later_one(
+    converter: Converter, tmp_path: Path
+) -> None:
+    left, told = converter.cache / ".step-1.0.partial", tmp_path / "told"
+    left.mkdir(parents=True)
+    converter.script.write_text(f"{HUGGING_FACE}open({str(told)!r}, 'a').write(sys.argv[3] + ' ')")
+    converter.convert()
+    converter.write(1.0)
+    converter.convert()
+
+    first, second = told.read_text().split()
+    assert first != second
+    assert not left.exists()
+    assert converter.left() == ["step-1", "step-1.json", "step-1.log"]
+
+
 def test_one_that_takes_too_long_is_ended(converter: Converter) -> None:
     converter.script.write_text("import time; time.sleep(60)")
     conversion = Foreign(Conversion(converter.command, converter.cache, seconds_max=0.1))
