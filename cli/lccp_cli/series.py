@@ -85,6 +85,9 @@ def _one_by_one(
 ) -> int:
     failed = 0
     for checkpoint, name in names.items():
+        if series.report(checkpoint) is not None:
+            console.print(f"{name}: evaluated meanwhile by another command")
+            continue
         try:
             failed += isinstance(evaluated(console, series, checkpoint, name), EvaluationFailure)
         except Conflict as error:

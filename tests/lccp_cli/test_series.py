@@ -45,6 +45,18 @@ def test_a_series_goes_on_after_a_checkpoint_that_changes() -> None:
     assert "failed: step-2: was changed while it was evaluated" in output.getvalue()
 
 
+def test_a_checkpoint_that_another_command_measured_meanwhile_is_not_measured_again() -> None:
+    class Shared(Reports):
+        def report(self, checkpoint: CheckpointDirectory) -> EvaluationReport | None:
+            is_measured = checkpoint.tokens == 2 and self.evaluated == [1]
+            return a_report(2, nll=0.5) if is_measured else None
+
+    series, output = Shared(), io.StringIO()
+    assert evaluate_all(Console(file=output, width=200), series, CHECKPOINTS) == 0
+    assert series.evaluated == [1, 3]
+    assert "step-2, 2 tokens: evaluated meanwhile by another command" in output.getvalue()
+
+
 def test_tokens_that_are_taken_are_told_before_anything_is_measured() -> None:
     series = Reports(taken=3)
     with pytest.raises(InvalidInput, match="holds the report of another"):
