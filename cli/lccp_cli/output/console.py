@@ -4,9 +4,8 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from textwrap import fill
-from typing import NamedTuple
 
-from rich.console import Console, JustifyMethod
+from rich.console import Console
 from rich.segment import Segments
 from rich.table import Table
 from rich.text import Text
@@ -18,17 +17,7 @@ from lccp.report.summary import gain_with_interval, table_signals
 from lccp.report.text import tokens_text, value_text
 
 TABLE_WIDTH_MAX = 1_000
-
-
-class Head(NamedTuple):
-    """The head of a table: the most characters in a line of a title, and the gap of columns."""
-
-    width: int
-    gap: int
-
-
-HEAD = Head(width=60, gap=3)
-NARROW_HEAD = Head(width=9, gap=2)
+HEAD_WIDTH = 9
 STYLES = {
     VerdictState.IMPROVING: "green",
     VerdictState.DECEPTIVELY_SATURATED: "yellow",
@@ -50,9 +39,28 @@ def standard_output() -> Console:
 
 
 def print_table(console: Console, table: Table) -> None:
-    """Print all of `table`: a terminal that is narrower wraps its lines."""
+    """Print all of `table`: a terminal that is narrower than it, narrowed, wraps its lines."""
+    if console.is_terminal:
+        narrow(table, console.width)
     whole = console.options.update(width=TABLE_WIDTH_MAX)
     console.print(Segments(console.render(table, whole)), crop=False)
+
+
+def narrow(table: Table, width: int) -> None:
+    """If `table` is wider than `width`, wrap its head, then make its gaps smaller."""
+    if width_of(table) <= width:
+        return
+    for column in table.columns:
+        column.header = fill(str(column.header), HEAD_WIDTH, break_long_words=False)
+        column.vertical = "bottom"
+    for gap in (2, 1):
+        if width_of(table) > width:
+            table.padding = (0, gap, 0, 0)
+
+
+def width_of(table: Table) -> int:
+    """The columns of a terminal that show all of `table`."""
+    return Console(width=TABLE_WIDTH_MAX).measure(table).maximum
 
 
 def print_parts(console: Console, parts: Iterable[str | Table]) -> None:
@@ -82,39 +90,26 @@ def table_of(first: str, *others: str) -> Table:
     return table
 
 
-def checkpoint_table(
-    verdict: Verdict | None, width: int = TABLE_WIDTH_MAX, rows: int | None = None
-) -> Table:
-    """A row for each checkpoint, or the newest `rows`; wider than `width`, its head is wrapped."""
-    signals = table_signals(verdict) if verdict else []
-    whole = _checkpoints(verdict, signals, rows, HEAD)
-    if width_of(whole) <= width:
-        return whole
-    return _checkpoints(verdict, signals, rows, NARROW_HEAD)
+def checkpoint_table(verdict: Verdict | None, rows: int | None = None) -> Table:
+    """A row for each checkpoint, or the newest `rows`."""
+    return _checkpoints(verdict, table_signals(verdict) if verdict else [], rows)
 
 
 def fitting_table(verdict: Verdict | None, width: int, rows: int) -> Table:
-    """The newest `rows` of `checkpoint_table`, without the last signals that do not fit."""
-    table = checkpoint_table(verdict, width, rows)
+    """The newest `rows` of `checkpoint_table`, narrowed, without the last signals if need be."""
     signals = table_signals(verdict) if verdict else []
-    while signals and width_of(table) > width:
+    while True:
+        table = _checkpoints(verdict, signals, rows)
+        narrow(table, width)
+        if not signals or width_of(table) <= width:
+            return table
         signals.pop()
-        table = _checkpoints(verdict, signals, rows, NARROW_HEAD)
-    return table
 
 
-def width_of(table: Table) -> int:
-    """The columns of a terminal that show all of `table`."""
-    return Console(width=TABLE_WIDTH_MAX).measure(table).maximum
-
-
-def _checkpoints(
-    verdict: Verdict | None, signals: Sequence[Signal], rows: int | None, head: Head
-) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, head.gap, 0, 0))
+def _checkpoints(verdict: Verdict | None, signals: Sequence[Signal], rows: int | None) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
     for name in ("tokens", *(signal.title for signal in signals), "gain per horizon", "verdict"):
-        justify: JustifyMethod = "left" if name == "verdict" else "right"
-        table.add_column(fill(name, head.width), justify=justify, no_wrap=True, vertical="bottom")
+        table.add_column(name, justify="left" if name == "verdict" else "right", no_wrap=True)
     seen = verdict.checkpoints if verdict else ()
     for checkpoint in seen[-rows:] if rows else seen:
         assert verdict is not None

@@ -16,7 +16,7 @@ from lccp_cli.output.console import (
 def show(verdict: Verdict) -> None:
     """Print the checkpoints as a table, the verdict, its evidence, and what to do."""
     console = standard_output()
-    print_table(console, checkpoint_table(verdict, console.width))
+    print_table(console, checkpoint_table(verdict))
     console.print()
     console.print(verdict_sentence(verdict), style="bold")
     for sentence in (*verdict.evidence, forecast_sentence(verdict.forecast)):

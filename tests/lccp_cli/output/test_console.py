@@ -11,7 +11,9 @@ from lccp_cli.output.console import (
     checkpoint_line,
     checkpoint_table,
     fitting_table,
+    narrow,
     print_parts,
+    print_table,
     say,
     standard_output,
     table_of,
@@ -25,8 +27,8 @@ def verdict() -> Verdict:
 
 
 def told(verdict: Verdict | None, width: int = 200, rows: int | None = None) -> list[str]:
-    console = Console(file=StringIO(), width=200)
-    console.print(checkpoint_table(verdict, width, rows))
+    console = Console(file=StringIO(), width=width, force_terminal=True, color_system=None)
+    print_table(console, checkpoint_table(verdict, rows))
     return console.file.getvalue().splitlines()  # type: ignore[attr-defined]
 
 
@@ -48,7 +50,19 @@ def test_a_narrow_terminal_gets_whole_tables() -> None:
     table.add_row("Corpus PPL at the end", "1.5880", "1.5012")
     print_parts(console, ["A text", table])
     shown = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "Corpus PPL at the end   1.5880   1.5012" in shown
+    assert "Corpus PPL at the end 1.5880 1.5012" in shown
+
+
+def test_a_table_is_narrowed_as_far_as_needed() -> None:
+    def widths(width: int) -> tuple[int, list[str]]:
+        table = table_of("layout", "accelerator-hours", "tokens per second")
+        table.add_row("A", "0.000117", "15.6 M")
+        narrow(table, width)
+        return width_of(table), [str(column.header) for column in table.columns]
+
+    heads = ["layout", "accelerator-\nhours", "tokens\nper\nsecond"]
+    assert widths(80) == (46, ["layout", "accelerator-hours", "tokens per second"])
+    assert [widths(width) for width in (45, 29, 10)] == [(30, heads), (28, heads), (26, heads)]
 
 
 def test_sentences_leave_standard_output_to_results(capsys: pytest.CaptureFixture[str]) -> None:
