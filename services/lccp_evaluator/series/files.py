@@ -173,12 +173,12 @@ def check_whole(directory: Path) -> None:
     files = model_files(directory)
     for name in weight_names(directory):
         expected, size = _size_told(files[name]), os.path.getsize(files[name])
+        if expected is None:
+            raise InvalidInput(f"{files[name]}: is damaged: its first bytes are no whole header")
         if expected != size:
-            is_long = expected is not None and size > expected
-            told = "no size" if expected is None else f"{expected:,}"
             raise InvalidInput(
-                f"{files[name]}: is {'damaged' if is_long else 'cut short'}: it has {size:,} "
-                f"bytes, its header says {told}"
+                f"{files[name]}: is {'damaged' if size > expected else 'cut short'}: it has "
+                f"{size:,} bytes, its header says {expected:,}"
             )
 
 
