@@ -325,6 +325,29 @@ def test_a_gangs_own_service_goes_with_it(
     assert "deletionTimestamp" in found["metadata"]
 
 
+def test_an_edited_service_that_a_finalizer_keeps_is_named_until_it_is_replaced(
+    namespace: Namespace,
+    gang_of_two: LCCPRun,
+    informed: KubernetesWorkloads,
+    settings: Installation,
+) -> None:
+    offered, name = settings.offered(gang_of_two), "pair-train-a1"
+    informed.apply(gang_of_two, Training(1), offered)
+    held = {"finalizers": ["example.org/dns"]}
+    edit = {"metadata": held, "spec": {"selector": {"color": "blue"}}}
+    namespace.api.patch(api.SERVICES, namespace.name, name, edit)
+
+    informed.apply(gang_of_two, Training(1), offered)
+    told = "can't be replaced while finalizers keep it: example.org/dns"
+    assert told in informed.rejected[Training(1)].message
+
+    namespace.api.patch(api.SERVICES, namespace.name, name, {"metadata": {"finalizers": []}})
+    informed.apply(gang_of_two, Training(1), offered)
+    assert informed.rejected == {}
+    found = namespace.api.get(api.SERVICES, namespace.name, name)
+    assert "color" not in found["spec"]["selector"]
+
+
 def test_a_gangs_own_service_that_lost_its_label_is_named_and_goes_with_it(
     namespace: Namespace,
     gang_of_two: LCCPRun,

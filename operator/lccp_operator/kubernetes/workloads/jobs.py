@@ -28,11 +28,15 @@ def service_name(job: str) -> str:
 
 
 def selects(service: Object, workload: Workload, job: Object) -> bool:
-    """Whether `service` selects the pods of `job`, and not those of other attempts."""
-    selector = service["spec"].get("selector") or {}
-    own = labels.of_workload("", workload.COMPONENT, **workload.labels()).keys()
-    carried = job["metadata"].get("labels", {}).items()
-    return bool(own <= selector.keys() and selector.items() <= carried)
+    """Whether `service` selects the pods of `job`, and not those of other attempts.
+
+    Another version of LCCP may have made both; labels of the Job, which it does not select by, may
+    be edited.
+    """
+    selector, told = service["spec"].get("selector") or {}, job["metadata"].get("labels", {})
+    own = labels.of_workload(told.get(labels.RUN, ""), workload.COMPONENT, **workload.labels())
+    needed = own.keys() & told.keys()
+    return bool(needed <= selector.keys() and selector.items() <= own.items() | told.items())
 
 
 def service(run: LCCPRun, workload: Workload, pods: PodSet) -> Object | None:

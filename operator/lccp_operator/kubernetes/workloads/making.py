@@ -86,10 +86,16 @@ class Making:
         return self._again(document, found) if kind is api.SERVICES and edited else found
 
     def _again(self, document: Object, found: Object) -> Object:
-        """The Service in place of `found`, whose selector somebody edited."""
+        """The Service in place of `found`, whose selector somebody edited. Raises InvalidInput."""
         meta = found["metadata"]
         place = (meta["namespace"], meta["name"], meta["uid"])
-        self._cluster.delete(api.SERVICES, *place, foreground=False)
+        held = self._cluster.delete(api.SERVICES, *place, foreground=False)
+        if held is not None:
+            kept = ", ".join(held["metadata"].get("finalizers", ()))
+            raise InvalidInput(
+                f"Service {meta['name']}, which was edited, can't be replaced while finalizers "
+                f"keep it: {kept}"
+            )
         return self._cluster.create(api.SERVICES, document)
 
     def _there(self, kind: api.Kind, namespace: str, name: str) -> Object:

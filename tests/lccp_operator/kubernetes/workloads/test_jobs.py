@@ -8,10 +8,11 @@ import pytest
 from a_cluster import Namespace
 from a_workload import RICH, WORKLOADS, a_run, built, environ, gang
 
-from lccp.api.labels import RUN_NAME_LENGTH_MAX
+from lccp.api.labels import RUN_NAME_LENGTH_MAX, STANDARD
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api import Cluster
-from lccp_operator.kubernetes.workloads.jobs import service_name
+from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.workloads.jobs import selects, service_name
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.training import Training
 
@@ -60,6 +61,42 @@ def test_a_service_has_its_jobs_name_or_one_that_begins_with_a_letter() -> None:
     assert re.fullmatch(r"s[0-9a-f]{6}-1x{39}-train-a9999", service_name(longest))
     assert len(service_name(longest)) <= 63
     assert service_name("1num-train-a1") != service_name("2num-train-a1")
+
+
+def a_service(selector: dict[str, str]) -> Object:
+    return {"spec": {"selector": selector}}
+
+
+def a_job(told: dict[str, str]) -> Object:
+    return {"metadata": {"labels": told}}
+
+
+def test_which_service_selects_the_pods_of_a_job() -> None:
+    service, job = built(Training(1), a_run(**RICH))
+    assert service is not None
+    asked, told = service["spec"]["selector"], job["metadata"]["labels"]
+    assert selects(service, Training(1), job)
+
+    assert not selects(a_service({}), Training(1), job)
+    for label in asked:
+        without = {name: value for name, value in asked.items() if name != label}
+        assert not selects(a_service(without), Training(1), job)
+        assert not selects(a_service(asked | {label: "another"}), Training(1), job)
+    assert not selects(a_service(asked | {"team": "blue"}), Training(1), a_job(told))
+
+
+@pytest.mark.parametrize("label", sorted(STANDARD))
+def test_a_gang_of_another_version_or_with_an_edited_job_keeps_its_service(label: str) -> None:
+    service, job = built(Training(1), a_run(**RICH))
+    assert service is not None
+    asked, told = service["spec"]["selector"], job["metadata"]["labels"]
+    without, fewer = ({n: v for n, v in of.items() if n != label} for of in (asked, told))
+
+    assert selects(service, Training(1), a_job(fewer))
+    assert selects(service, Training(1), a_job(told | {label: "another"}))
+    assert selects(a_service(without), Training(1), a_job(fewer))
+    others = {label: "another"}
+    assert selects(a_service(asked | others), Training(1), a_job(told | others))
 
 
 def test_a_gang_of_one_pod_needs_no_name_to_meet_by() -> None:
