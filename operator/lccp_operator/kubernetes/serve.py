@@ -39,7 +39,12 @@ WORKLOADS_SECONDS = 1.0
 """Between a change of a run's workloads and its reconcile: they change several at a time."""
 
 AT_REST_SECONDS = 5.0
-"""The same for a run at rest whose store changed: those that are under way go first."""
+"""The same for the first run at rest whose store changed: those that are under way go first."""
+AT_REST_TOLD = 40.0
+"""How many of them are told a second of an outage: the status of each is written."""
+AT_REST_READ = 10.0
+"""How many a second when the store answers again: each is also read in full, for up to 0.1 s of the
+processor."""
 
 STORE_PATIENCE = Patience(connect_seconds=3.0, read_seconds=5.0, retries=2)
 """17 s in total: a hanging store is reported within half a minute; reconciles are repeated."""
@@ -139,8 +144,10 @@ class Service:
 
     def _store_changed(self, health: StoreHealth) -> None:
         """A store stopped answering, or answers again: that affects all runs in it."""
-        for key, rests in self._reconciler.memories.kept_in(health.store):
-            self._workloads_changed(key, AT_REST_SECONDS if rests else WORKLOADS_SECONDS)
+        pace = AT_REST_READ if health.outage is None else AT_REST_TOLD
+        waits = WORKLOADS_SECONDS, AT_REST_SECONDS, pace
+        for key, seconds in self._reconciler.memories.to_be_told(health.store, *waits):
+            self._workloads_changed(key, seconds)
 
     def _work(self) -> None:
         """Nothing is reconciled before the workloads of all runs are known."""

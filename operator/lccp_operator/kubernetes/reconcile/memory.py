@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 
 from lccp.api.run import LCCPRun
 from lccp.contract.errors import LccpError
@@ -40,6 +41,8 @@ class RunMemory:
     """Of the status as this process last read or wrote it."""
     events_posted: bool = False
     """The last plan was carried out completely, and the API server took its events."""
+    idle: bool = False
+    """Nothing of it ran, and nothing was to do, when its store was last read."""
 
     def read_workloads(
         self, reader: WorkloadReader, run: LCCPRun, now: datetime
@@ -67,10 +70,16 @@ class RunMemory:
         """The run object is now `body`, since this process wrote its status."""
         self.status_is_own, self.status_hash = True, _hash(body)
 
-    def rest(self, result: Plan, observed: Observed) -> None:
-        """The reconcile changed nothing."""
-        self.resync = Resync.of(result, observed)
-        if result.idle:
+    def carried_out(self, result: Plan, observed: Observed, unchanged: bool) -> None:
+        """The plan is carried out; `unchanged`: that changed nothing, and the run may rest.
+
+        An outage of its store does not change whether the run is idle.
+        """
+        if isinstance(observed.store, Known):
+            self.idle = result.idle
+        if unchanged:
+            self.resync = Resync.of(result, observed)
+        if unchanged and result.idle:
             self.observer.forget()
 
     def pack(self) -> None:
@@ -89,10 +98,17 @@ class RunMemory:
 class Memories(dict[RunKey, RunMemory]):
     """Memories of reconciled runs; other threads read them while one thread changes them."""
 
-    def kept_in(self, store: Store) -> Iterator[tuple[RunKey, bool]]:
-        """The runs in that store, and whether each of them is idle."""
+    def to_be_told(
+        self, store: Store, seconds: float, idle: float, pace: float
+    ) -> Iterator[tuple[RunKey, float]]:
+        """The runs in that store, and after how many seconds each hears of a change of the store.
+
+        Those that are under way do after `seconds`, the idle ones from `idle` on, `pace` of them a
+        second: they may be many, and others wait for the same workers.
+        """
+        number = count()
         for key, memory in self._in(store):
-            yield key, memory.resync is not None and memory.resync.is_idle
+            yield key, idle + next(number) / pace if memory.idle else seconds
 
     def found_in(self, store: Store) -> Iterator[RunKey]:
         """The runs that this store held when they were last reconciled."""

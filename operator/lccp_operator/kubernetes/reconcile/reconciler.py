@@ -139,8 +139,8 @@ class Reconciler:
         noted = partial(self._states.note, key, deletion_asked_at=deletion, left_to=result.left_to)
         memory.events_posted = self._carried_out(result, run, observed, memory, runs, now, noted)
         self._left.note(key, uid, result.left_to if runs.posted else left_to)
-        if memory.events_posted and result.changes_nothing and result.status == run.status:
-            memory.rest(result, observed)
+        unchanged = result.changes_nothing and result.status == run.status
+        memory.carried_out(result, observed, unchanged and memory.events_posted)
         if runs.written:
             memory.wrote_status(runs.written)
         known = runs.written or body

@@ -1,6 +1,7 @@
 """What a process remembers of a run shows whether there is anything to do."""
 
 import math
+from dataclasses import replace
 from typing import cast
 
 import a_run
@@ -8,19 +9,28 @@ import pytest
 from operator_world import KEYS, START, MemoryStore
 
 from lccp.api.status import LCCPRunStatus
+from lccp_operator.facts import Facts
+from lccp_operator.intents import Plan
 from lccp_operator.kubernetes.api import Cluster
 from lccp_operator.kubernetes.backend import KubernetesRuns, KubernetesWorkloads
 from lccp_operator.kubernetes.events import LateAnswers
-from lccp_operator.kubernetes.reconcile.memory import LeftRuns, RunMemory, without_gang
+from lccp_operator.kubernetes.reconcile.memory import (
+    LeftRuns,
+    Memories,
+    RunMemory,
+    without_gang,
+)
 from lccp_operator.kubernetes.reconcile.resync import Resync
 from lccp_operator.kubernetes.workloads.seen import RunKey
 from lccp_operator.observe import StoreObserver
-from lccp_operator.observed import Known, Unknown
+from lccp_operator.observed import Known, Observed, Unknown
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import Phase, WorkloadState
 from lccp_operator.workloads.training import Training
 
 NO_CLUSTER = cast(Cluster, None)
+SILENT = Unknown(START, "silent")
+NOTHING = Observed(Known({}), SILENT)
 
 
 def a_memory(store: MemoryStore) -> RunMemory:
@@ -52,6 +62,20 @@ def test_a_run_is_unchanged_until_its_trainer_writes_or_its_resync_is_due() -> N
     memory = a_memory(store)
     memory.resync = Resync(-math.inf, 1.0)
     assert not memory.is_unchanged()
+
+
+def test_runs_at_rest_are_told_of_a_change_of_their_store_one_after_another() -> None:
+    store, memories = MemoryStore(), Memories()
+    known, outage = replace(NOTHING, store=Known(Facts())), NOTHING
+    for number, idle in enumerate((True, False, True)):
+        memory = memories[RunKey("lab", f"run-{number}")] = a_memory(store)
+        memory.carried_out(Plan((), LCCPRunStatus(), idle=idle), known, unchanged=idle)
+        memory.carried_out(Plan((), LCCPRunStatus()), outage, unchanged=False)
+    memories[RunKey("lab", "elsewhere")] = a_memory(MemoryStore())
+
+    told = {key.name: after for key, after in memories.to_be_told(store, 1.0, 5.0, pace=10.0)}
+
+    assert told == {"run-0": 5.0, "run-1": 1.0, "run-2": pytest.approx(5.1)}
 
 
 @pytest.mark.parametrize(
