@@ -170,12 +170,13 @@ def evaluating(context: Context) -> Finding:
 
 def _held_up(context: Context, due: list[EvaluationKey]) -> list[Finding]:
     """What keeps evaluations that are `due` from starting, the oldest first."""
+    told = map(evaluations.told_of_heard, evaluations.still_heard(context))
     waiting = {w: s for w, s in context.evaluations.items() if s.live and not s.begun and s.trouble}
     rejected = {c: None for c in context.rejected if isinstance(c, Evaluation) and c.key in due}
     return [
         _waiting(context, workload, state, evaluation(workload.key))
         for workload, state in [*waiting.items(), *rejected.items()][:NAMED]
-    ]
+    ] + [Finding("False", Reason.PENDING, one) for one in islice(told, NAMED)]
 
 
 def damaged(context: Context) -> Iterator[str]:

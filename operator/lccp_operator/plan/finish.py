@@ -62,6 +62,7 @@ def seconds_to_due(context: Context) -> float | None:
             attempts.silence_seconds_left(context),
             *evaluations.backing_off(context).values(),
             *evaluations.unheard_seconds_left(context),
+            *evaluations.still_heard(context).values(),
         ]
     due = [max(LEAST_SECONDS, wait) for wait in waits if wait is not None and wait > 0]
     return min(due, default=None)

@@ -3,7 +3,12 @@
 from lccp_operator.plan.evaluations.evaluators import intents
 from lccp_operator.plan.evaluations.outcomes import repeated, reports, settled, told_of_lost
 from lccp_operator.plan.evaluations.reevaluation import asked_anew, not_to_be_asked
-from lccp_operator.plan.evaluations.silence import unheard, unheard_seconds_left
+from lccp_operator.plan.evaluations.silence import (
+    still_heard,
+    told_of_heard,
+    unheard,
+    unheard_seconds_left,
+)
 from lccp_operator.plan.evaluations.stages import (
     REPORT_GONE,
     Stage,
@@ -35,6 +40,8 @@ __all__ = [
     "settled",
     "stage",
     "stage_of_checkpoint",
+    "still_heard",
+    "told_of_heard",
     "told_of_lost",
     "unheard",
     "unheard_seconds_left",

@@ -14,6 +14,7 @@ from lccp_operator.intents import (
 )
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.evaluations.reevaluation import asked_anew
+from lccp_operator.plan.evaluations.silence import still_heard
 from lccp_operator.plan.evaluations.stages import backing_off, failed, outstanding
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.state import WorkloadState
@@ -85,7 +86,8 @@ def _beginnings(context: Context) -> list[Intent]:
     present = {workload.key for workload in context.evaluations}
     busy = sum(state.live for state in context.evaluations.values())
     free = max(0, context.spec.evaluation.concurrency - busy)
-    held = present | backing_off(context).keys() | {*asked_anew(context)}
+    waiting = backing_off(context).keys() | still_heard(context).keys()
+    held = present | waiting | {*asked_anew(context)}
     due = [key for key in outstanding(context) if key not in held]
     return [ApplyWorkload(_next_try(context, key), context.pinned) for key in due[:free]]
 

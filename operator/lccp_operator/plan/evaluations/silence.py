@@ -1,11 +1,13 @@
-"""Evaluators that run, but report nothing, or nothing any more."""
+"""Evaluators that run, but report nothing, or nothing any more, or that seem lost, but report."""
 
 from collections.abc import Iterator
 from datetime import datetime
 
+from lccp.api.causes import Cause
 from lccp.api.labels import ANNEAL, INTRINSIC
+from lccp.facts.facts import EvaluationKey
 from lccp_operator.plan.context import Context
-from lccp_operator.plan.evaluations.stages import name_of
+from lccp_operator.plan.evaluations.stages import name_of, outstanding
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.state import WorkloadState
 
@@ -19,6 +21,9 @@ SILENT_SECONDS = 20.0
 LOADING = "it loads the checkpoint; if this lasts, its node is gone, or it can't reach the store"
 REPORTING = "its program has ended; if this lasts, it can't reach the store"
 SILENT = "it can't reach the store, it is frozen, or its node is gone"
+
+UNSEEN = (Cause.DISRUPTED, Cause.LOST)
+"""Causes of an end that nobody need have seen: a node may be cut off from Kubernetes alone."""
 
 
 def unheard(context: Context) -> Iterator[str]:
@@ -35,6 +40,31 @@ def unheard_seconds_left(context: Context) -> Iterator[float]:
         since, _ = _silence(context, workload, state)
         if since is not None and context.seconds_left(*since) > 0:
             yield context.seconds_left(*since)
+
+
+def still_heard(context: Context) -> dict[EvaluationKey, float]:
+    """Evaluations whose pod counts as lost, but still reports: seconds until it would be silent.
+
+    Nothing is begun beside it: its report will count. A command knows its processes itself.
+    """
+    given_up = {*outstanding(context)} - {workload.key for workload in context.evaluations}
+    left = {key: _heard_for(context, key) for key in sorted(given_up)}
+    return {} if context.by_command else {key: one for key, one in left.items() if one > 0}
+
+
+def told_of_heard(key: EvaluationKey) -> str:
+    """A sentence about one of these."""
+    return (
+        f"evaluation of {name_of(key)}: its pod, which counts as lost, still reports its progress: "
+        f"no other try is begun beside it until it has been silent for {SILENT_SECONDS:g} s"
+    )
+
+
+def _heard_for(context: Context, key: EvaluationKey) -> float:
+    outcome, progress = context.outcome(key), context.facts.progress.get(key)
+    if outcome is None or outcome.cause not in UNSEEN or progress is None or not progress.beats:
+        return 0.0
+    return context.seconds_left(progress.at, SILENT_SECONDS)
 
 
 def _silence(

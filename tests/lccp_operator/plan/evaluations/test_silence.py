@@ -1,19 +1,27 @@
-"""Evaluators that run, but report nothing, or nothing any more."""
+"""Evaluators that run, but report nothing, or seem lost, but report."""
 
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from evaluated_world import FIRST, a_world
-from operator_world import KEYS
+from evaluated_world import FIRST, a_world, begun, outcome
+from operator_world import KEYS, World, manifest_of, report_of
 
 from lccp.api.conditions import ConditionType
 from lccp.api.labels import INTRINSIC
 from lccp.api.objects.report import EvaluationProgress
 from lccp_operator.observed import Known
+from lccp_operator.plan.evaluations.silence import SILENT_SECONDS
 from lccp_operator.plan.finish import POLL_SECONDS
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.state import Phase, Pod, WorkloadState
+
+
+def evaluating(world: World) -> str:
+    """The message of the condition."""
+    assert world.run.status is not None
+    told = {c.type: c.message for c in world.run.status.conditions}
+    return told[ConditionType.EVALUATING]
 
 
 @pytest.mark.parametrize(
@@ -42,8 +50,7 @@ def test_an_evaluator_that_runs_and_reported_nothing_is_named_with_its_log(
 
     world.reconcile(replace(world.observed(), workloads=Known({workload: state})))
 
-    assert world.run.status is not None
-    told = {c.type: c.message for c in world.run.status.conditions}[ConditionType.EVALUATING]
+    told = evaluating(world)
     assert ("reported nothing yet" in told) is silent
     why = "its node is gone, or it can't reach the store: see its log (kubectl logs job/tiny)"
     assert (why in told) is silent
@@ -69,11 +76,61 @@ def test_an_evaluator_that_reports_nothing_any_more_is_named_with_the_time(
         replace(world.observed(), workloads=Known({Evaluation(FIRST, INTRINSIC): state}))
     )
 
-    assert world.run.status is not None
-    told = {c.type: c.message for c in world.run.status.conditions}[ConditionType.EVALUATING]
+    told = evaluating(world)
     since = f"has reported nothing since {at:%Y-%m-%d %H:%M:%S} UTC: it can't reach the store"
     assert (since in told) is silent
     assert plan.requeue_after_seconds == (1 if beats and not silent else POLL_SECONDS)
+
+
+def lose(world: World, beats: bool) -> None:
+    """The pod of the first evaluation, which has just reported, is lost, and then gone."""
+    world.reconcile()
+    progress = EvaluationProgress(done=3, total=9, at=world.now, beats=beats)
+    world.store.put(KEYS.evaluation_progress(FIRST, INTRINSIC), progress.to_json())
+    pod = Pod(0, "a", Phase.RUNNING, deleting=True, lost=True)
+    gone = Known({Evaluation(FIRST): WorkloadState(Phase.RUNNING, (pod,))})
+    world.reconcile(replace(world.observed(), workloads=gone))
+    world.workers.clear()
+
+
+def test_nothing_is_begun_beside_an_evaluator_that_seems_lost_but_reports() -> None:
+    world = a_world()
+    lose(world, beats=True)
+    for _ in range(3):
+        world.pass_time(5)
+        progress = EvaluationProgress(done=4, total=9, at=world.now, beats=True)
+        world.store.put(KEYS.evaluation_progress(FIRST, INTRINSIC), progress.to_json())
+        decided = world.reconcile()
+        assert begun(decided) == []
+        assert decided.due_after_seconds == SILENT_SECONDS
+    told = "counts as lost, still reports its progress: no other try is begun beside it until"
+    assert told in evaluating(world)
+
+    world.pass_time(SILENT_SECONDS)
+    assert begun(world.reconcile()) == [Evaluation(FIRST, number=1)]
+    assert told not in evaluating(world)
+
+
+def test_the_report_of_an_evaluator_that_seemed_lost_counts() -> None:
+    world = a_world()
+    lose(world, beats=True)
+    world.store.put(KEYS.report(FIRST, INTRINSIC), report_of(manifest_of(FIRST)).to_json())
+
+    assert begun(world.reconcile()) == []
+    recorded = outcome(world)
+    assert recorded is not None
+    assert recorded.result == "Succeeded"
+
+
+@pytest.mark.parametrize(("beats", "by_command"), [(False, False), (True, True)])
+def test_one_that_says_nothing_for_long_or_is_a_process_of_a_command_is_not_waited_for(
+    beats: bool, by_command: bool
+) -> None:
+    world = a_world()
+    lose(world, beats)
+
+    decided = world.plan(replace(world.observed(), by_command=by_command))
+    assert begun(decided) == [Evaluation(FIRST, number=1)]
 
 
 @pytest.mark.parametrize(("reports", "silent"), [(15, True), (14, False), (None, False)])
@@ -87,6 +144,5 @@ def test_a_suite_whose_program_has_ended_without_a_report_is_named(
 
     world.reconcile(replace(world.observed(), workloads=Known({Evaluation(FIRST, "exams"): state})))
 
-    assert world.run.status is not None
-    told = {c.type: c.message for c in world.run.status.conditions}[ConditionType.EVALUATING]
+    told = evaluating(world)
     assert ("its program has ended; if this lasts, it can't reach the store" in told) is silent
