@@ -15,6 +15,11 @@ The exit code is then the kubelet's own (255, 137)."""
 EVICTED = "Evicted"
 """Reason of a pod that its kubelet ended, whose containers it often no longer knows by then."""
 
+PRESSED = "The node had condition: "
+"""Part of the message of such a pod that a kubelet under pressure rejected, as it does with pods that
+run there once it was restarted; it sets no condition `DisruptionTarget`
+(https://github.com/kubernetes/kubernetes/blob/v1.35.0/pkg/kubelet/eviction/helpers.go)."""
+
 
 def terminated(pod: Object) -> Object:
     """How the pod's main container ended; empty while it runs.
@@ -84,8 +89,10 @@ def lost(status: Object, ended: Object) -> str:
     """Says that the container's end is its node's; empty if it ended in another way.
 
     A pod that was evicted may have exceeded a limit of its own: its condition `DisruptionTarget`
-    says whether its node was short of something.
+    says whether its node was short of something, or its message that it was rejected for that.
     """
+    if status.get("reason") == EVICTED and PRESSED in status.get("message", ""):
+        return short(told(status))
     reason = ended.get("reason", "")
     if reason not in LOST or status.get("reason") == EVICTED:
         return ""

@@ -216,6 +216,26 @@ def test_a_pod_that_exceeds_its_own_limit_was_not_disrupted(statuses: str) -> No
     assert "restarted" not in ending.message
 
 
+@pytest.mark.parametrize(
+    "statuses",
+    [
+        {"containerStatuses": [terminated(137, "ContainerStatusUnknown")]},
+        {"containerStatuses": [terminated(137)]},
+        {},
+        {"initContainerStatuses": [terminated(137) | {"name": labels.SUITE}]},
+    ],
+    ids=["unknown", "ended", "no status left", "a suite's program"],
+)
+def test_a_pod_that_a_kubelet_under_pressure_rejects_was_disrupted(statuses: Object) -> None:
+    message = "Pod was rejected: The node had condition: [DiskPressure]. "
+    found = state(a_job(), a_pod("Failed", reason="Evicted", message=message, **statuses))
+
+    ending = Ending.of(failure(found), found)
+    assert (ending.cause, ending.counted) == (Cause.DISRUPTED, False)
+    assert "Evicted: Pod was rejected: The node had condition: [DiskPressure]." in ending.message
+    assert "before its processes began" not in ending.message
+
+
 def test_a_workload_that_ended_has_no_trouble() -> None:
     job = a_job(conditions={"Failed": ""})
     events = (an_event("job", "FailedCreate", "exceeded quota"),)
