@@ -1,7 +1,6 @@
 """The operator as a process: Kopf, informers, workers, Lease, endpoint, and their orderly end."""
 
 import logging
-import os
 import signal
 import socket
 import threading
@@ -9,13 +8,13 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 
-import kopf
 from prometheus_client import CollectorRegistry
 
 from lccp.store.open import open_store
 from lccp.store.s3.client import Patience
-from lccp_operator.kubernetes import api, handlers
+from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.handlers import RunWatch
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.instrumented_store import InstrumentedStore
 from lccp_operator.kubernetes.lease import Leadership
@@ -84,6 +83,7 @@ class Service:
         self._prefixes = EmptiedPrefixes(
             self._reconciler.memories, self._stores, self._workloads_changed
         )
+        self._runs = RunWatch(cluster, self._namespaces, self._run_changed)
         self._led_since: float | None = None
         self._workers = Workers(self._queue, self._reconciler, self._leading, self._metrics)
         checks = {"/healthz": self._unhealthy, "/readyz": self._unready, "/stores": self._outages}
@@ -105,7 +105,7 @@ class Service:
             threading.Thread(target=work, name=work.__name__, daemon=True)
             for work in (
                 self._work,
-                self._watch_runs,
+                self._runs.follow,
                 self._elect,
                 self._look_for_deletions,
                 self._look_for_emptied,
@@ -123,6 +123,7 @@ class Service:
                 "nothing: the process exits, is restarted, and reads everything again"
             )
         self._stop.set()
+        self._runs.stop()
         self._workers.stop()
         for thread in threads:
             thread.join(END_SECONDS)
@@ -169,22 +170,6 @@ class Service:
     def _look_for_late(self) -> None:
         self._reconciler.late.follow(self._stop)
 
-    def _watch_runs(self) -> None:
-        """Kopf in this thread; if it ends unexpectedly, so does the process."""
-        try:
-            kopf.run(
-                registry=handlers.registry(self._run_changed, clusterwide=not self._namespaces),
-                standalone=True,
-                clusterwide=not self._namespaces,
-                namespaces=self._namespaces,
-                stop_flag=self._stop,
-            )
-        except Exception:
-            logger.exception("Kopf ended")
-        if not self._stop.is_set():
-            logger.error("the watch ended: the process exits, and is restarted")
-            os.kill(os.getpid(), signal.SIGTERM)
-
     def _note_leading(self) -> None:
         leads = self._leading.is_set()
         self._metrics.leading.set(leads)
@@ -202,6 +187,8 @@ class Service:
             yield "shutting down"
         if not all(informer.synced for informer in self._informers):
             yield "the API server does not report Jobs, pods and Services"
+        if self._runs.lacks:
+            yield self._runs.lacks
         yield from self._unhealthy()
 
     def _outages(self) -> Iterator[str]:

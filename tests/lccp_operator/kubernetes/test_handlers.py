@@ -1,19 +1,24 @@
 """What Kopf reports of runs."""
 
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 
 import kopf
 import pytest
-from a_cluster import Namespace, run_document
-from apiserver import ApiServer
+from a_cluster import Namespace, connect, run_document
+from apiserver import ApiServer, running
 from kubernetes.config import kube_config
-from operator_process import wait_for
+from operator_process import OperatorProcess, installation, wait_for
 
+from lccp.api.crd import crd
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.handlers import registry
 from lccp_operator.kubernetes.workloads.seen import RunKey
 
 pytestmark = pytest.mark.apiserver
+
+CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/lccpruns.lccp.io"
 
 
 def test_a_run_is_told_with_its_object_until_it_is_gone_and_nothing_is_stored_in_it(
@@ -24,7 +29,7 @@ def test_a_run_is_told_with_its_object_until_it_is_gone_and_nothing_is_stored_in
     ready, stop = threading.Event(), threading.Event()
     watch = threading.Thread(
         target=lambda: kopf.run(
-            registry=registry(lambda key, body: told.append((key, body)), clusterwide=False),
+            registry=registry(lambda key, body: told.append((key, body)), stop.set),
             standalone=True,
             namespaces=[namespace.name],
             ready_flag=ready,
@@ -46,3 +51,36 @@ def test_a_run_is_told_with_its_object_until_it_is_gone_and_nothing_is_stored_in
     assert told[0][1] is not None
     assert told[0][1]["spec"] == stored["spec"]
     assert {"annotations", "finalizers"}.isdisjoint(stored["metadata"])
+
+
+@pytest.fixture
+def bare(apiserver: ApiServer) -> Iterator[ApiServer]:
+    """An API server that does not serve runs; that of other tests does."""
+    with running(apiserver.programs) as made:
+        yield made
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("clusterwide", [True, False])
+def test_runs_are_watched_once_they_are_served_and_when_they_are_served_again(
+    bare: ApiServer, tmp_path: Path, clusterwide: bool
+) -> None:
+    namespace = Namespace.create(connect(bare.kubeconfig), tmp_path)
+    within = {} if clusterwide else {"namespaces": [namespace.name]}
+    operator = OperatorProcess(tmp_path, bare.kubeconfig, installation(tmp_path, **within)).start()
+    for name in ("first", "second"):
+        wait_for(
+            lambda: "does not serve LCCPRuns" in operator.get("/readyz")[1],
+            "it does not say what it lacks",
+            operator.log,
+        )
+        bare.install_crd(crd())
+        operator.wait_ready()
+        namespace.create_run(run_document(name))
+        namespace.wait_job(f"{name}-train-a1")
+
+        bare.call("DELETE", CRD)
+        wait_for(lambda: operator.exit_code == 0, "it works on", operator.log)
+        wait_for(lambda: bare.call("GET", CRD).code == 404, "the CRD stays")
+        operator.start()
+    operator.kill()

@@ -16,8 +16,8 @@ EVICTED = "Evicted"
 """Reason of a pod that its kubelet ended, whose containers it often no longer knows by then."""
 
 PRESSED = "The node had condition: "
-"""Part of the message of such a pod that a kubelet under pressure rejected, as it does with pods that
-run there once it was restarted; it sets no condition `DisruptionTarget`
+"""Part of the message of such a pod that a kubelet under pressure rejected, as it does with pods
+that run there once it was restarted; it sets no condition `DisruptionTarget`
 (https://github.com/kubernetes/kubernetes/blob/v1.35.0/pkg/kubelet/eviction/helpers.go)."""
 
 
