@@ -89,9 +89,8 @@ class Making:
         """The Service in place of `found`, whose selector somebody edited. Raises InvalidInput."""
         meta = found["metadata"]
         place = (meta["namespace"], meta["name"], meta["uid"])
-        held = self._cluster.delete(api.SERVICES, *place, foreground=False)
-        if held is not None:
-            kept = ", ".join(held["metadata"].get("finalizers", ()))
+        ending = self._cluster.delete(api.SERVICES, *place, foreground=False) or {"metadata": {}}
+        if kept := ", ".join(ending["metadata"].get("finalizers", ())):
             raise InvalidInput(
                 f"Service {meta['name']}, which was edited, can't be replaced while finalizers "
                 f"keep it: {kept}"
