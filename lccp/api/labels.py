@@ -31,6 +31,10 @@ LAST_STATE_OLD = f"{GROUP}/last-state-old"
 """Annotation of a gang's Job: `true` once it has trained more than half of what it usually trains
 between two states, else `false`."""
 
+BEGAN = f"{GROUP}/began"
+"""Annotation of a run, once the Job of one of its gangs is deleted, which also shows that it began:
+its UID, and when it began, RFC 3339, UTC."""
+
 REEVALUATE = f"{GROUP}/reevaluate"
 """Annotation of a run: `all`, or tokens of the checkpoints to evaluate again; `/SUITE` after either
 means that suite alone."""

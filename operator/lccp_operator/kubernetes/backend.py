@@ -1,6 +1,7 @@
 """Carrying out plans on a cluster: Jobs, Services, status, finalizer and events of a run."""
 
 import logging
+from contextlib import suppress
 
 from lccp.api import labels
 from lccp.api.conditions import Reason
@@ -82,6 +83,8 @@ class KubernetesWorkloads:
         job = self._reader.job(RunKey(namespace, run.metadata.name), name)
         if job is None:
             return
+        if isinstance(workload, Training):
+            _note_began(self._cluster, run)
         uid = job["metadata"]["uid"]
         with self._late.told(address(run), f"deletion of Job {name}"):
             left = self._cluster.delete(api.JOBS, namespace, name, uid, foreground=wait_for_pods)
@@ -121,6 +124,18 @@ class KubernetesWorkloads:
         installation = {labels.INSTALLATION: self._installation} if self._installation else {}
         job["metadata"]["annotations"] = annotation(job) | installation
         return [*([(api.SERVICES, service)] if service else []), (api.JOBS, job)]
+
+
+def _note_began(cluster: api.Cluster, run: LCCPRun) -> None:
+    """On the run object: status and prefix may be emptied, when no Job shows it any more."""
+    began = run.status.start_time if run.status is not None else None
+    if began is None:
+        return
+    uid, name = run.metadata.uid, run.metadata.name
+    told = {labels.BEGAN: f"{uid} {began.strftime(TIME_FORMAT)}"}
+    patch = {"metadata": {"uid": uid, "annotations": told}}
+    with suppress(NotFound):
+        cluster.patch(api.RUNS, run.metadata.namespace, name, patch)
 
 
 def _tell_state(cluster: api.Cluster, namespace: str, name: str, state: SavedState) -> Object:

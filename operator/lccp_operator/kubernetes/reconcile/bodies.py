@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lccp.api.conditions import Condition, ConditionType, Reason, ReportedCondition
-from lccp.api.labels import REEVALUATE
+from lccp.api.labels import BEGAN, REEVALUATE
 from lccp.api.objects.conditions import RunConditions
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
@@ -85,6 +85,7 @@ def run_or_said(
     the run is left according to an earlier event. A run whose deletion is requested is planned for
     even with an unreadable status, of which only the marks are used.
     """
+    body = _remembered(body)
     marks = marks_of(body)
     other = marks.installation or made_by
     if other is not None and not owner.may_have(other):
@@ -95,6 +96,17 @@ def run_or_said(
         return LCCPRun.parse(body, _where(body))
     except InvalidInput as error:
         return _in_part(body, marks, str(error), owner, runs)
+
+
+def _remembered(body: Object) -> Object:
+    """With the time at which this run object began, if its status is emptied, and an annotation
+    tells it.
+    """
+    meta, status = body["metadata"], body.get("status", {})
+    uid, _, at = meta.get("annotations", {}).get(BEGAN, "").partition(" ")
+    if "startTime" in status or uid != meta["uid"] or not _reads("startTime", at):
+        return body
+    return body | {"status": status | {"startTime": at}}
 
 
 def _tell_left(body: Object, owner: Owner, other: str, runs: KubernetesRuns) -> None:

@@ -1,11 +1,13 @@
 """What is read from run objects before, or instead of, a plan."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import a_run
 import pytest
 from operator_world import START
 
+from lccp.api import labels
 from lccp.api.conditions import ConditionType
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
@@ -209,3 +211,24 @@ def test_what_is_wrong_is_said_once_with_a_claim_that_others_heed(
     assert said(again, ONE, runs).status == refused
     assert said(again, TWO, runs).left_to == ONE.id
     assert len(runs.statuses) == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "status", "began"),
+    [
+        (f"u {CREATED}", {}, START),
+        (f"u {CREATED}", {"startTime": "2026-01-06T09:00:00Z"}, START + timedelta(days=1)),
+        (f"v {CREATED}", {}, None),
+        ("u yesterday", {}, None),
+        ("u", {}, None),
+    ],
+    ids=["emptied", "not emptied", "of another run object", "no time", "without a time"],
+)
+def test_that_a_run_object_began_is_known_though_its_status_is_emptied(
+    runs: Runs, told: str, status: Object, began: datetime | None
+) -> None:
+    given = body(status=status)
+    given["metadata"]["annotations"] = {labels.BEGAN: told}
+
+    found = run_of(given, ONE, runs).status
+    assert (found.start_time if found is not None else None) == began

@@ -1,5 +1,6 @@
 """The first and the last reconcile of a run: no call is made without need."""
 
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from lccp.api import labels
 from lccp.api.conditions import Reason
 from lccp.api.objects.conditions import RunConditions
 from lccp.api.objects.journal import Journal
+from lccp.api.run import LCCPRun
 from lccp.contract.errors import Conflict, InvalidInput
 from lccp.store import objects
 from lccp.store.file import FileStore
@@ -37,6 +39,7 @@ from lccp_operator.kubernetes.workloads.reading import WorkloadReader
 from lccp_operator.kubernetes.workloads.seen import RunKey
 from lccp_operator.observed import Unknown
 from lccp_operator.plan.finish import POLL_SECONDS
+from lccp_operator.workloads.training import Training
 
 pytestmark = pytest.mark.apiserver
 
@@ -331,6 +334,29 @@ def test_a_service_that_somebody_deletes_is_there_again_after_a_reconcile(
     assert again != before
     assert namespace.conditions("tiny")["Degraded"]["reason"] == "Healthy"
     assert len(namespace.jobs()) == 1
+
+
+def test_a_run_whose_status_prefix_and_abandoned_gang_are_gone_is_not_begun_again(
+    namespace: Namespace, proxied: api.Cluster, tmp_path: Path
+) -> None:
+    health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
+    namespace.create_run(run_document("tiny"))
+    with reconciling(namespace, proxied, health, tmp_path) as reconciler:
+        for _ in range(2):
+            reconciler.reconcile(key)
+        run = LCCPRun.parse(namespace.run("tiny"), "tiny")
+        reconciler.memories[key].workloads.delete(run, Training(1), wait_for_pods=False)
+        wait_for(lambda: not namespace.jobs(), "its Job stays")
+    shutil.rmtree(tmp_path / namespace.name)
+    namespace.api.patch(api.RUNS, namespace.name, "tiny", {"status": None}, "status")
+    assert "status" not in namespace.run("tiny")
+
+    with reconciling(namespace, proxied, health, tmp_path) as reconciler:
+        for _ in range(2):
+            reconciler.reconcile(key)
+
+    assert namespace.conditions("tiny")["Degraded"]["reason"] == "StoredRunMissing"
+    assert namespace.jobs() == []
 
 
 @pytest.mark.parametrize(
