@@ -23,6 +23,10 @@ from lccp_operator.kubernetes.workloads.seen import RunKey
 SERVED_SECONDS = 2.0
 """Between two looks whether the API server serves runs."""
 
+SILENCE_SECONDS = 20.0
+"""Silence after which the watch is begun again, since its connection may be dead; it costs one
+request. The API server is silent for up to a minute."""
+
 UNSERVED = "the API server does not serve LCCPRuns: apply the chart's crds/lccpruns.lccp.io.yaml"
 
 logger = logging.getLogger(__name__)
@@ -62,6 +66,7 @@ def registry(
         settings.scanning.disabled = True
         settings.watching.server_timeout = 270
         settings.watching.client_timeout = 300
+        settings.watching.inactivity_timeout = SILENCE_SECONDS
 
     @kopf.on.cleanup(registry=handlers)
     async def ended(**_: Any) -> None:

@@ -7,13 +7,15 @@ from pathlib import Path
 import kopf
 import pytest
 from a_cluster import Namespace, connect, run_document
+from api_proxy import ApiProxy
 from apiserver import ApiServer, running
 from kubernetes.config import kube_config
 from operator_process import OperatorProcess, installation, wait_for
 
 from lccp.api.crd import crd
+from lccp_operator.kubernetes import handlers
 from lccp_operator.kubernetes.api.merge import Object
-from lccp_operator.kubernetes.handlers import registry
+from lccp_operator.kubernetes.handlers import RunWatch, registry
 from lccp_operator.kubernetes.workloads.seen import RunKey
 
 pytestmark = pytest.mark.apiserver
@@ -51,6 +53,25 @@ def test_a_run_is_told_with_its_object_until_it_is_gone_and_nothing_is_stored_in
     assert told[0][1] is not None
     assert told[0][1]["spec"] == stored["spec"]
     assert {"annotations", "finalizers"}.isdisjoint(stored["metadata"])
+
+
+def test_a_watch_that_is_silent_for_long_is_begun_again(
+    namespace: Namespace, proxy: ApiProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = proxy.kubeconfig(tmp_path / "kubeconfig")
+    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+    monkeypatch.setattr(handlers, "SILENCE_SECONDS", 0.5)
+    watch = RunWatch(connect(path), [namespace.name], lambda *_: None)
+    thread = threading.Thread(target=watch.follow)
+    thread.start()
+    try:
+        wait_for(
+            lambda: sum("/lccpruns?watch=true" in asked for asked in proxy.requests) > 2,
+            "the dead watch is waited for",
+        )
+    finally:
+        watch.stop()
+        thread.join(20)
 
 
 @pytest.fixture

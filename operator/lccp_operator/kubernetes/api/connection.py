@@ -6,6 +6,7 @@ models, so that objects of any kind keep every field.
 
 import logging
 import math
+import socket
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,19 @@ TOKEN_SECONDS = 10.0
 
 ONCE = urllib3.Retry(False)
 
+DEAD_SECONDS = 15
+"""Silence of a peer's TCP after which a connection counts as dead: a firewall may drop it without a
+word, and a watch waits for news."""
+
+OF_TCP = {
+    "TCP_NODELAY": 1,
+    "TCP_KEEPIDLE": DEAD_SECONDS // 3,
+    "TCP_KEEPINTVL": DEAD_SECONDS // 3,
+    "TCP_KEEPCNT": 2,
+    "TCP_USER_TIMEOUT": 1_000 * DEAD_SECONDS,
+}
+"""Options of a connection, as far as the system knows them: whether an idle one lives is asked."""
+
 CLOCKS_AGREE = timedelta(seconds=5)
 """Difference of two clocks that does not count."""
 DATED_TO = timedelta(seconds=1)
@@ -41,6 +55,7 @@ def connect() -> client.ApiClient:
     """A connection to the cluster that this process runs in, or else to the kubeconfig's."""
     settings = client.Configuration()
     settings.connection_pool_maxsize = CONNECTIONS
+    settings.socket_options = _socket_options()
     try:
         config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
     except config.ConfigException:
@@ -49,6 +64,12 @@ def connect() -> client.ApiClient:
         except config.ConfigException as error:
             raise InvalidInput(f"no cluster: {error}: set KUBECONFIG") from None
     return client.ApiClient(settings)
+
+
+def _socket_options() -> list[tuple[int, int, int]]:
+    known = {getattr(socket, name): told for name, told in OF_TCP.items() if hasattr(socket, name)}
+    of_tcp = [(socket.IPPROTO_TCP, option, told) for option, told in known.items()]
+    return [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), *of_tcp]
 
 
 class Connection:

@@ -1,6 +1,7 @@
 """With which identity an API server is called, and how."""
 
 import json
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -86,6 +87,29 @@ def test_without_a_cluster_it_is_said_what_to_set(
 
     with pytest.raises(InvalidInput, match=r"^no cluster: .*: set KUBECONFIG$"):
         connections.connect()
+
+
+def test_a_connection_whose_peer_is_silent_is_given_up_after_fifteen_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A watch waits for news for longer than that: a firewall may drop its connection."""
+    user = {"name": "one", "context": {"cluster": "one", "user": "one"}}
+    clusters = [{"name": "one", "cluster": {"server": "http://127.0.0.1:1"}}]
+    told = {"clusters": clusters, "contexts": [user], "users": [{"name": "one", "user": {}}]}
+    path = tmp_path / "kubeconfig"
+    path.write_text(json.dumps(told | {"current-context": "one"}))
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+
+    pool = connections.connect().rest_client.pool_manager
+    with socket.socket() as made:
+        for option in pool.connection_pool_kw["socket_options"]:
+            made.setsockopt(*option)
+
+        assert made.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        names = ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT", "TCP_NODELAY")
+        taken = [made.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in names]
+        assert taken == [5, 5, 2, 15_000, 1]
 
 
 @pytest.mark.parametrize(("differs", "counts"), [(-600, -600), (600, 600), (3, 0)])
