@@ -60,6 +60,8 @@ def seconds_to_due(context: Context) -> float | None:
             attempts.backoff_seconds_left(context),
             attempts.gathering_seconds_left(context),
             attempts.silence_seconds_left(context),
+            attempts.stay_seconds_left(context),
+            *evaluations.stay_seconds_left(context),
             *evaluations.backing_off(context).values(),
             *evaluations.unheard_seconds_left(context),
             *evaluations.still_heard(context).values(),

@@ -12,6 +12,9 @@ from lccp_operator.workloads.state import EndingRule, WorkloadState
 KUBECTL_LOG = re.compile(r"(; )?log: kubectl logs [^;()]*")
 """Where the log of a Job is, in the words of `Ending.of`."""
 
+STAYS_SECONDS = 30.0
+"""How long a workload whose result is in the store may still run: its processes end by then."""
+
 BY_RULE = {
     EndingRule.DISRUPTION: Cause.DISRUPTED,
     EndingRule.DEADLINE: Cause.DEADLINE,

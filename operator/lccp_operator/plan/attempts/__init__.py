@@ -8,6 +8,7 @@ from lccp_operator.plan.attempts.gangs import (
     drain_seconds_left,
     gathering_seconds_left,
     old_gang_lives,
+    stay_seconds_left,
 )
 from lccp_operator.plan.attempts.records import settled, steered
 from lccp_operator.plan.attempts.silence import problems, silence_seconds_left
@@ -23,6 +24,7 @@ __all__ = [
     "problems",
     "settled",
     "silence_seconds_left",
+    "stay_seconds_left",
     "steered",
     "unbegun",
 ]

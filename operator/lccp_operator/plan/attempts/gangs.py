@@ -6,9 +6,12 @@ from lccp.api.causes import Cause
 from lccp.api.conditions import Reason
 from lccp.api.objects.journal import AttemptRecord, Gang
 from lccp_operator.plan.context import Context
-from lccp_operator.workloads.endings import Ending
+from lccp_operator.workloads.endings import STAYS_SECONDS, Ending
 from lccp_operator.workloads.state import Phase, WorkloadState
 from lccp_operator.workloads.training import Training
+
+ENDED_WELL = (Cause.COMPLETED, Cause.DRAINED)
+"""Results after which no pod of the attempt has anything to do."""
 
 MEETING_SECONDS = 60
 """A gang whose pods all began is seen complete within this time."""
@@ -71,6 +74,22 @@ def lacks_an_old_image(context: Context) -> bool:
     pinned, due = context.pinned, context.due
     changed = (pinned.trainer_image, pinned.templates) != (due.trainer_image, due.templates)
     return changed and trouble is not None and trouble.reason is Reason.IMAGE_UNAVAILABLE
+
+
+def stay_seconds_left(context: Context) -> float | None:
+    """Seconds that the gang of the open attempt has left to end by itself, after its `end.json`.
+
+    None: there is none. One that a queue admitted again works on after the end of its first pods.
+    """
+    attempt, gang = context.open_attempt, context.gang
+    end = context.facts.ends.get(attempt.number) if attempt is not None else None
+    if end is None or gang is None or gang.deleting:
+        return None
+    running = [pod.began_at for pod in gang.pods if pod.phase is Phase.RUNNING and pod.began_at]
+    its_own = bool(running) and max(running) <= end.at
+    if end.result not in ENDED_WELL and not its_own:
+        return None
+    return context.seconds_left(end.at, STAYS_SECONDS)
 
 
 def has_begun(context: Context, attempt: AttemptRecord) -> bool:

@@ -1,6 +1,7 @@
 """The journal of attempts: one at a time, each ended before the next begins."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from lccp.api.causes import Cause
 from lccp.api.objects.journal import AttemptRecord, Journal
@@ -12,6 +13,7 @@ from lccp_operator.plan.attempts.gangs import (
     lacks_an_old_image,
     never_met,
     seen_gang,
+    stay_seconds_left,
     ungathered,
 )
 from lccp_operator.plan.attempts.waits import ready
@@ -65,6 +67,10 @@ def _ending(context: Context, attempt: AttemptRecord) -> Ending | None:
         return gang.ending(state, context.facts)
     if state is not None and incoherent(context, attempt, state):
         return Ending.of(Cause.INCOHERENT_GANG, state)
+    stays = stay_seconds_left(context)
+    if stays is not None and stays <= 0:
+        ending = gang.ending(None, context.facts)
+        return replace(ending, message=f"{ending.message}; its pods did not end: they are deleted")
     left = gathering_seconds_left(context)
     return ungathered(state) if state is not None and left is not None and left <= 0 else None
 

@@ -1,6 +1,6 @@
 """Evaluations: one for every complete checkpoint and suite, oldest first."""
 
-from lccp_operator.plan.evaluations.evaluators import intents
+from lccp_operator.plan.evaluations.evaluators import intents, stay_seconds_left
 from lccp_operator.plan.evaluations.outcomes import repeated, reports, settled, told_of_lost
 from lccp_operator.plan.evaluations.reevaluation import asked_anew, not_to_be_asked
 from lccp_operator.plan.evaluations.silence import (
@@ -40,6 +40,7 @@ __all__ = [
     "settled",
     "stage",
     "stage_of_checkpoint",
+    "stay_seconds_left",
     "still_heard",
     "told_of_heard",
     "told_of_lost",

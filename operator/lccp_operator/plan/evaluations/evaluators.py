@@ -16,6 +16,7 @@ from lccp_operator.plan.context import Context
 from lccp_operator.plan.evaluations.reevaluation import asked_anew
 from lccp_operator.plan.evaluations.silence import still_heard
 from lccp_operator.plan.evaluations.stages import backing_off, failed, outstanding
+from lccp_operator.workloads.endings import STAYS_SECONDS
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.state import WorkloadState
 
@@ -47,7 +48,30 @@ def _deletions(context: Context) -> list[Intent]:
         or _is_outdated(context, workload, state)
         or not (_is_asked_for(context, workload) or state.deleting)
         or (_is_in_vain(context, workload) and state.live and not state.deleting)
+        or _stays(context, workload, state)
     ]
+
+
+def stay_seconds_left(context: Context) -> list[float]:
+    """Seconds left to each evaluator whose report is there to end by itself."""
+    stays = (_stay_seconds_left(context, *pair) for pair in context.evaluations.items())
+    return [left for left in stays if left is not None]
+
+
+def _stay_seconds_left(
+    context: Context, workload: Evaluation, state: WorkloadState
+) -> float | None:
+    outcome = context.outcome(workload.key)
+    if outcome is None or outcome.result != "Succeeded" or outcome.at is None:
+        return None
+    if state.deleting or not state.live:
+        return None
+    return context.seconds_left(outcome.at, STAYS_SECONDS)
+
+
+def _stays(context: Context, workload: Evaluation, state: WorkloadState) -> bool:
+    left = _stay_seconds_left(context, workload, state)
+    return left is not None and left <= 0
 
 
 def _is_asked_for(context: Context, workload: Evaluation) -> bool:

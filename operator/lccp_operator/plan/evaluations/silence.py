@@ -71,7 +71,8 @@ def _silence(
     context: Context, workload: Evaluation, state: WorkloadState
 ) -> tuple[tuple[datetime, float] | None, str]:
     """Since when it reports nothing, and for how long it may; and what is said of it then."""
-    if not state.begun:
+    outcome = context.outcome(workload.key)
+    if not state.begun or (outcome is not None and outcome.result == "Succeeded"):
         return None, ""
     if workload.suite not in (INTRINSIC, ANNEAL):
         reporting = min((p.reports_since for p in state.pods if p.reports_since), default=None)

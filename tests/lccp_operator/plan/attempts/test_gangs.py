@@ -15,6 +15,7 @@ from attempted_world import (
     observed_gang,
 )
 from operator_world import (
+    BUDGET_TOKENS,
     KEYS,
     NEVER,
     START,
@@ -22,12 +23,14 @@ from operator_world import (
     a_small_run,
     conditions,
     heartbeat_of,
+    manifest_of,
     with_spec,
 )
 
 from lccp.api.causes import Cause
 from lccp.api.conditions import ConditionType, Reason
 from lccp.api.exits import ExitCode
+from lccp.api.objects.training import End
 from lccp_operator.intents import (
     DeleteWorkload,
     RecordJournal,
@@ -252,4 +255,36 @@ def test_nothing_is_made_again_for_a_gang_that_must_end(ends: str) -> None:
     decided = world.plan(observed_gang(world, *pods, apart=True, changed=changed))
 
     assert DeleteWorkload(Training(1), wait_for_pods=not changed) in decided.intents
+    assert gangs(decided) == []
+
+
+@pytest.mark.parametrize(
+    ("result", "began", "after", "over"),
+    [
+        (Cause.COMPLETED, -60, 29, False),
+        (Cause.COMPLETED, -60, 30, True),
+        (Cause.COMPLETED, 10, 30, True),
+        (Cause.INTERNAL, -60, 30, True),
+        (Cause.DISRUPTED, 10, 600, False),
+    ],
+    ids=["ends", "hangs", "its Job makes pods anew", "failed and hangs", "admitted again"],
+)
+def test_a_gang_whose_end_is_in_the_store_is_over_though_its_pods_do_not_end(
+    result: Cause, began: int, after: int, over: bool
+) -> None:
+    world = a_training_world()
+    manifest = manifest_of(BUDGET_TOKENS).to_json()
+    world.store.put(KEYS.checkpoint_manifest(BUDGET_TOKENS), manifest)
+    end = End(result=result, tokens=BUDGET_TOKENS, at=world.now)
+    world.store.put(KEYS.end(heartbeat_of(1, 0, world.now).writer), end.to_json())
+    pod = Pod(0, "a", Phase.RUNNING, began_at=world.now + timedelta(seconds=began))
+    world.pass_time(after)
+    gang = WorkloadState(Phase.RUNNING, (pod,))
+
+    decided = world.reconcile(replace(world.observed(), workloads=Known({Training(1): gang})))
+
+    attempt = world.journal.attempts[0]
+    assert attempt.cause is (result if over else None)
+    assert ("its pods did not end: they are deleted" in attempt.message) is over
+    assert (DeleteWorkload(Training(1)) in decided.intents) is over
     assert gangs(decided) == []

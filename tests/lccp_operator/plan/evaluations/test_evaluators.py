@@ -136,6 +136,26 @@ def test_an_evaluator_whose_pod_is_lost_is_given_up_and_the_try_made_again() -> 
     assert begun(again) == [Evaluation(FIRST, number=1)]
 
 
+def test_an_evaluator_that_does_not_end_after_its_report_is_deleted() -> None:
+    world = a_world()
+    world.reconcile()
+    report = report_of(manifest_of(FIRST)).to_json()
+    world.store.put(KEYS.report(FIRST, INTRINSIC), report)
+    pod = Pod(0, "a", Phase.RUNNING, began_at=world.now)
+    runs = Known({Evaluation(FIRST): WorkloadState(Phase.RUNNING, (pod,))})
+
+    def deleted(seconds: float) -> bool:
+        world.pass_time(seconds)
+        decided = world.reconcile(replace(world.observed(), workloads=runs))
+        return DeleteWorkload(Evaluation(FIRST)) in decided.intents
+
+    assert not deleted(0)
+    assert not deleted(29)
+    assert deleted(1)
+    assert world.run.status is not None
+    assert "reported nothing" not in str(world.run.status.conditions)
+
+
 SUITE = {"name": "mine", "command": ["./mine"], "everyCheckpoints": 2}
 
 
