@@ -218,7 +218,7 @@ class FileStore:
 
     def _check_away(self) -> None:
         if self._is_away():
-            raise StoreUnavailable(f"store {self.url}: its folder is not there any more")
+            raise StoreUnavailable(f"store {self.url}: its folder is gone, or may not be entered")
 
     def _is_away(self) -> bool:
         """Whether the folder that was seen is gone; a lost mount may leave an empty mount point."""

@@ -22,6 +22,9 @@ LATE_SECONDS = 15.0
 
 LOOK_SECONDS = 1.0
 
+NAMESPACE_GOES = "because it is being terminated"
+"""In the API server's words, why it takes no new object: it never will."""
+
 RETELL_SECONDS = 10.0
 """Until events that were refused are posted again."""
 
@@ -35,9 +38,9 @@ def address(run: LCCPRun) -> Object:
 
 
 def post(cluster: api.Cluster, where: Object, event: Event) -> bool:
-    """Record the event on the run object at the address `where`, and log it; whether it is there.
+    """Record the event on the run object at the address `where`, and log it; whether that is done.
 
-    Nothing if it was posted before; a failure is only logged.
+    Nothing if it was posted before; a failure is only logged, and final if the namespace goes.
     """
     try:
         cluster.create(api.EVENTS, _event(where, event))
@@ -45,7 +48,7 @@ def post(cluster: api.Cluster, where: Object, event: Event) -> bool:
         return True
     except LccpError as error:
         logger.warning("event %s was not recorded: %s: %s", event.reason, event.message, error)
-        return False
+        return NAMESPACE_GOES in str(error)
     level = logging.WARNING if event.type == "Warning" else logging.INFO
     logger.log(level, "%s: %s", event.reason, event.message)
     return True

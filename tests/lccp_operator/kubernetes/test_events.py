@@ -51,6 +51,16 @@ def test_an_event_that_this_process_may_not_write_is_not_posted_yet(
     assert namespace.events("tiny") == ["Accepted"]
 
 
+def test_an_event_in_a_namespace_that_is_being_deleted_is_not_tried_again(
+    namespace: Namespace, run: LCCPRun
+) -> None:
+    namespace.api.delete(api.NAMESPACES, None, namespace.name)  # type: ignore[arg-type]
+    event = Event("Normal", EventReason.ACCEPTED, "it is accepted", datetime.now(UTC))
+
+    assert post(namespace.api, address(run), event)
+    assert namespace.events("tiny") == []
+
+
 def test_an_answer_that_is_late_is_told_once_while_it_is_waited_for(
     namespace: Namespace, run: LCCPRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:

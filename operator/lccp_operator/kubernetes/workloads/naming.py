@@ -44,17 +44,24 @@ def _copied(job: Object, original: str) -> str:
     )
 
 
-def check_labelled(pod: Object, run: str) -> None:
-    """Raise InvalidInput for a pod of the run's, by its Job's name, whose labels name no kind."""
-    owners = pod["metadata"].get("ownerReferences", ())
+def check_labelled(pod: Object, workload: Workload | None) -> None:
+    """Raise InvalidInput for a pod without a known Job whose labels do not fit its Job's name."""
+    run, owners = pod["metadata"]["labels"][labels.RUN], pod["metadata"].get("ownerReferences", ())
     jobs = [o["name"] for o in owners if o.get("controller") and o.get("kind") == "Job"]
-    if any(job.startswith(f"{run}-") for job in jobs):
-        name = pod["metadata"]["name"]
-        raise InvalidInput(
-            f"pod {name} of the deleted Job {jobs[0]} has lost its label {labels.COMPONENT}: "
-            "nothing is started while it runs: put the label back, or delete the pod: "
-            f"kubectl delete pod {name} -n {pod['metadata']['namespace']}"
-        )
+    if workload is None and any(job.startswith(f"{run}-") for job in jobs):
+        told = f"of the deleted Job {jobs[0]} has lost its label {labels.COMPONENT}"
+        raise InvalidInput(_mislabelled(pod, told, "put the label back"))
+    if workload is not None and jobs and jobs[0] != workload.name(run):
+        told = f"of Job {jobs[0]} has the label {labels.RUN}={run}, which is not that of its Job"
+        raise InvalidInput(_mislabelled(pod, told, "correct the label"))
+
+
+def _mislabelled(pod: Object, told: str, remedy: str) -> str:
+    name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+    return (
+        f"pod {name} {told}: nothing is started while it runs: {remedy}, or delete the pod: "
+        f"kubectl delete pod {name} -n {namespace}"
+    )
 
 
 def workload_named(kind: str, document: Object) -> Workload | None:

@@ -68,11 +68,13 @@ def _without_job(seen: Seen, now: datetime) -> dict[Workload, WorkloadState]:
     jobs = {job["metadata"]["uid"] for job in seen.jobs.values()}
     left: dict[Workload, list[Pod]] = defaultdict(list)
     for pod in seen.pods:
-        workload = None if _controller_uid(pod) in jobs else workload_named("Pod", pod)
+        if _controller_uid(pod) in jobs:
+            continue
+        workload, found = workload_named("Pod", pod), _pod(pod, now)
+        if not found.over:
+            check_labelled(pod, workload)
         if workload is not None:
-            left[workload].append(_pod(pod, now))
-        elif _controller_uid(pod) not in jobs and not _pod(pod, now).over:
-            check_labelled(pod, pod["metadata"]["labels"][labels.RUN])
+            left[workload].append(found)
     return {
         workload: WorkloadState(_phase_of(pods), tuple(pods), len(pods), deleting=True)
         for workload, pods in left.items()

@@ -77,6 +77,20 @@ def test_a_pod_without_job_and_kind_is_named_while_it_works(
         assert states(Seen({}, (pod,)), NOW) == {}
 
 
+@pytest.mark.parametrize(("phase", "held"), [("Running", True), ("Failed", False)])
+def test_a_pod_that_was_given_another_runs_label_is_named(phase: str, held: bool) -> None:
+    pod = a_pod(phase, owner="another's")
+    pod["metadata"]["namespace"] = "default"
+    pod["metadata"]["ownerReferences"][0] |= {"kind": "Job", "name": "other-train-a1"}
+
+    if held:
+        told = r"Job other-train-a1 has the label lccp.io/run=tiny, which is not that of its Job"
+        with pytest.raises(InvalidInput, match=told):
+            states(Seen({}, (pod,)), NOW)
+    else:
+        assert states(Seen({}, (pod,)), NOW) == {}
+
+
 PHASES = {
     "no pod yet": (a_job(), (), Phase.PENDING),
     "a pod that waits": (a_job(), (a_pod("Pending"),), Phase.PENDING),
