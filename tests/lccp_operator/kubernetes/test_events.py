@@ -54,7 +54,7 @@ def test_an_event_that_this_process_may_not_write_is_not_posted_yet(
 def test_an_event_in_a_namespace_that_is_being_deleted_is_not_tried_again(
     namespace: Namespace, run: LCCPRun
 ) -> None:
-    namespace.api.delete(api.NAMESPACES, None, namespace.name)  # type: ignore[arg-type]
+    namespace.api.delete(api.NAMESPACES, None, namespace.name)
     event = Event("Normal", EventReason.ACCEPTED, "it is accepted", datetime.now(UTC))
 
     assert post(namespace.api, address(run), event)
