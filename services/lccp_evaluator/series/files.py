@@ -174,7 +174,9 @@ def check_whole(directory: Path) -> None:
     for name in weight_names(directory):
         expected, size = _size_told(files[name]), os.path.getsize(files[name])
         if expected is None:
-            raise InvalidInput(f"{files[name]}: is damaged: its first bytes are no whole header")
+            raise InvalidInput(
+                f"{files[name]}: is cut short or damaged: its first bytes are no whole header"
+            )
         if expected != size:
             raise InvalidInput(
                 f"{files[name]}: is {'damaged' if size > expected else 'cut short'}: it has "

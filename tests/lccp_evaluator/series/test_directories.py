@@ -136,7 +136,7 @@ FAULTS = {
     ),
     "cut weights": (
         with_cut_weights,
-        r"model.safetensors: is damaged: its first bytes are no whole header",
+        r"model.safetensors: is cut short or damaged: its first bytes are no whole header",
     ),
     "unknown type": (
         of_unknown_type,

@@ -166,7 +166,7 @@ def test_weights_whose_header_cannot_be_read_are_told(model: Path, header: bytes
     shard = model / "model-2.safetensors"
     shard.write_bytes(len(header).to_bytes(8, "little") + header)
 
-    with pytest.raises(InvalidInput, match=r"model-2.safetensors: is cut short: .* says no size"):
+    with pytest.raises(InvalidInput, match=r"model-2.safetensors: is cut short or damaged"):
         check_whole(model)
 
 
