@@ -91,7 +91,7 @@ def average_ranks(values: Array) -> Array:
 
 
 def spearman(a: Array, b: Array) -> float | None:
-    """Spearman's rank correlation of two flat arrays; None if either holds less than two values."""
+    """Spearman's rank correlation of two flat arrays; None if either has no two unequal values."""
     if len(a) == 0:
         return None
     centred = [ranks - ranks.mean() for ranks in (average_ranks(a), average_ranks(b))]
@@ -105,12 +105,14 @@ def initial_heads_score(halves: Array, threshold: float) -> Array | None:
     """Mean score of the initial heads at each checkpoint [checkpoints], cross-fitted.
 
     Heads that score above `threshold` at the first checkpoint in one half of the samples are scored
-    in the other half, in both directions, and averaged: being picked by luck raises no score.
+    in the other half, in both directions, and averaged: being picked by luck raises no score. Heads
+    that have no score at one of the checkpoints are left out.
     `halves` is [checkpoints, 2, layers, heads]. None if neither half has such a head.
     """
     ways = []
     for select, score in ((0, 1), (1, 0)):
-        initial = (halves[0, select] > threshold) & ~np.isnan(halves[0, score])
+        scored = ~np.isnan(halves[:, score]).any(axis=0)
+        initial = (halves[0, select] > threshold) & scored
         if initial.any():
             ways.append(halves[:, score][:, initial].mean(axis=1))
     return np.mean(ways, axis=0) if ways else None

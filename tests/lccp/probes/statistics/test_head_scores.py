@@ -105,6 +105,13 @@ def test_the_ceiling_is_the_agreement_of_both_halves() -> None:
     assert noise_ceiling(halves, 4) == agreement(halves[0], halves[1], 4)
 
 
+def test_an_initial_head_has_a_score_at_every_checkpoint() -> None:
+    """Another model may have a window where the first one has none."""
+    halves = np.array([[[[0.5, 0.4]]] * 2, [[[np.nan, 0.3]]] * 2])
+    assert initial_heads_score(halves, 0.1) == pytest.approx([0.4, 0.3])
+    assert initial_heads_score(halves[..., :1], 0.1) is None
+
+
 def test_initial_heads_are_picked_in_one_half_and_scored_in_the_other() -> None:
     halves = np.array([[[[0.5, 0.0]], [[0.0, 0.3]]], [[[0.6, 0.2]], [[0.1, 0.4]]]])
     # Half 0 picks head 0, which half 1 scores 0.0 and 0.1; half 1 picks head 1: 0.0 and 0.2.
