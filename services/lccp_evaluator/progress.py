@@ -100,7 +100,8 @@ class ProgressFile:
     """A progress callback that keeps the object at `key` current.
 
     As a context manager it also writes it anew while a pass lasts, from the first progress on. Of
-    these writes a failure is only logged; with progress it is raised.
+    these writes a failure is only logged; with progress it is raised. At its end, a write that has
+    begun is waited for, five seconds at most.
     """
 
     def __init__(self, store: Store, key: str) -> None:
@@ -110,19 +111,22 @@ class ProgressFile:
         self._written = float("-inf")
         self._last: tuple[Done, float | None] | None = None
         self._ended = Event()
+        self._writing = Lock()
+        self._thread = Thread(target=self._beat, name="progress", daemon=True)
 
     def __enter__(self) -> Self:
-        Thread(target=self._beat, name="progress", daemon=True).start()
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
+        self._thread.join(BEAT_SECONDS)
 
     def __call__(self, done: Done) -> None:
         """Record the progress."""
         self._last = done, self._remaining.seconds(done)
         if self._idle_seconds >= INTERVAL_SECONDS or done.samples >= done.total:
-            self._write(*self._last)
+            self._write()
 
     @property
     def _idle_seconds(self) -> float:
@@ -132,17 +136,21 @@ class ProgressFile:
         while not self._ended.wait(INTERVAL_SECONDS):
             if self._last is not None and self._idle_seconds >= BEAT_SECONDS - INTERVAL_SECONDS:
                 try:
-                    self._write(*self._last)
+                    self._write()
                 except LccpError as error:
                     logger.warning("the progress was not written: %s", error)
 
-    def _write(self, done: Done, left: float | None) -> None:
-        self._written = time.monotonic()
-        value = EvaluationProgress(
-            done=done.samples,
-            total=done.total,
-            remaining_seconds=left,
-            at=datetime.now(UTC),
-            beats=True,
-        )
-        objects.write(self._store, self._key, value)
+    def _write(self) -> None:
+        """Write the newest progress. One write at a time: an older one would else land last."""
+        with self._writing:
+            assert self._last is not None
+            done, left = self._last
+            self._written = time.monotonic()
+            value = EvaluationProgress(
+                done=done.samples,
+                total=done.total,
+                remaining_seconds=left,
+                at=datetime.now(UTC),
+                beats=True,
+            )
+            objects.write(self._store, self._key, value)

@@ -65,3 +65,47 @@ def test_a_store_that_does_not_take_a_beat_ends_no_pass(tmp_path, monkeypatch):
 
     assert store.writes > 4
     assert objects.read(store, "progress.json", EvaluationProgress).at > first.at
+
+
+class Slow(FileStore):
+    """A store of which one write, the second, takes half a second."""
+
+    writes = 0
+
+    def put(self, key, data):
+        self.writes += 1
+        if self.writes == 2:
+            time.sleep(0.5)
+        return super().put(key, data)
+
+
+def test_a_slow_write_never_lands_after_a_newer_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr(progress, "BEAT_SECONDS", 60)
+    store = Slow(tmp_path)
+
+    with ProgressFile(store, "progress.json") as file:
+        file(Done(1, 9, 0.1))
+        monkeypatch.setattr(progress, "BEAT_SECONDS", 0.02)
+        while store.writes < 2:
+            time.sleep(0.01)
+        monkeypatch.setattr(progress, "BEAT_SECONDS", 60)
+        file(Done(9, 9, 1.0))
+        time.sleep(0.7)
+        assert objects.read(store, "progress.json", EvaluationProgress).done == 9
+
+
+def test_at_its_end_a_write_that_has_begun_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "INTERVAL_SECONDS", 0.01)
+    store = Slow(tmp_path)
+
+    with ProgressFile(store, "progress.json") as file:
+        file(Done(1, 9, 0.1))
+        monkeypatch.setattr(progress, "BEAT_SECONDS", 0.02)
+        while store.writes < 2:
+            time.sleep(0.01)
+        monkeypatch.setattr(progress, "BEAT_SECONDS", 5)
+
+    last = store.stat("progress.json")
+    time.sleep(0.7)
+    assert store.stat("progress.json") == last
