@@ -127,6 +127,20 @@ def test_layers_without_attention_are_read_whole_and_in_steps_by_their_own_cache
         np.testing.assert_allclose(reading.nll, expected, atol=tolerance)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "way"), [("Falcon-H1", "Whole"), ("Mamba", "Native"), ("Jamba", "Native")]
+)
+def test_what_is_lost_between_passes_shows_in_half_precision_too(name, way):
+    """It changes the tokens at the beginning of each pass, which are not the median one."""
+    model_type, settings, _ = HYBRIDS[name]
+    model = a_model(model_type, **settings).to(torch.bfloat16)
+
+    choice = choose(model, IDS, LONGEST, watches=name == "Falcon-H1")
+
+    assert (choice.way, choice.resumes) == (way, False)
+
+
 def nll_by_full_logits(model, passage):
     """By the model's own eager attention."""
     model.set_attn_implementation("eager")
