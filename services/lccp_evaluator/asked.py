@@ -112,8 +112,9 @@ class Prepared:
     notes: tuple[str, ...]
     models: int = 1
     """Models that read haystacks in parallel."""
-    resumes: bool = False
-    """Whether the model reads on from its own cache (`ways.Choice`)."""
+    may_cut: bool = False
+    """Whether prompts that are read whole may be cut if memory runs out: the model reads on from
+    its own cache (`ways.Choice`), and no other checkpoint of the run was read whole."""
 
     @property
     def shares(self) -> list[Share]:
@@ -133,7 +134,7 @@ class Prepared:
 
     def halved(self) -> "Prepared | None":
         """The same with passes of half as many tokens; None if impossible or of no help."""
-        plan = self.plan.halved(self.longest, self.resumes)
+        plan = self.plan.halved(self.longest, self.may_cut)
         if plan is None or plan.way is None:
             return None
         go(self.engine.model, plan.way)

@@ -186,7 +186,8 @@ def _open(
             plan = plan.model_copy(update={"step_tokens": tokens})
         engine = Engine(model, way, plan.step_tokens, watches, plan.head_rows)
         opening = Opening(directory, plan, trusted, watches)
-        yield Prepared(engine, opening, [], found.notes, models, choice.resumes)
+        may_cut = choice.resumes and subject.plan is None
+        yield Prepared(engine, opening, [], found.notes, models, may_cut)
 
 
 @contextmanager

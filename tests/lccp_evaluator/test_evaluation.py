@@ -134,7 +134,7 @@ def test_whole_prompts_are_read_in_steps_by_the_models_own_cache_where_memory_is
     directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resuming = Choice("Native", "its attention is its own", resumes=True)
-    for name in ("whole", "cut", "later"):
+    for name in ("whole", "cut", "later", "after"):
         (tmp_path / name).mkdir()
     monkeypatch.setattr("lccp_evaluator.preparation.choose", lambda *_: resuming)
     whole = evaluate(a_subject(directory), a_place(tmp_path / "whole"), ignored)
@@ -148,6 +148,10 @@ def test_whole_prompts_are_read_in_steps_by_the_models_own_cache_where_memory_is
     assert values == pytest.approx(expected, rel=1e-4)
     later = a_subject(directory, plan=plan)
     assert evaluate(later, a_place(tmp_path / "later"), ignored).files == cut.files
+    fixed = ExecutionPlan.parse(whole.report.execution_plan, "plan")
+    after = a_subject(directory, plan=fixed)
+    with pytest.raises(MemoryError, match=r"is read in one pass \(its attention is its own\)"):
+        evaluate(after, a_place(tmp_path / "after"), ignored)
 
 
 @pytest.mark.long

@@ -125,13 +125,13 @@ class ExecutionPlan(Contract):
             step_tokens=asked.step_tokens or STEP_TOKENS[device],
         )
 
-    def halved(self, longest: int, resumes: bool) -> "ExecutionPlan | None":
+    def halved(self, longest: int, may_cut: bool) -> "ExecutionPlan | None":
         """The same with passes of half as many tokens; None if impossible or of no help.
 
-        Prompts of up to `longest` tokens that are read whole are cut if the model `resumes`: if it
-        reads on from its own cache.
+        Prompts of up to `longest` tokens that are read whole are read on from the model's own cache
+        if that `may_cut` them.
         """
-        way: Way | None = self.way if self.way in CUT else "Cached" if resumes else None
+        way: Way | None = self.way if self.way in CUT else "Cached" if may_cut else None
         tokens = min(longest if way != self.way else self.step_tokens, 2 * self.step_tokens) // 2
         if self.shards > 1 or way is None or tokens < LEAST_STEP_TOKENS:
             return None

@@ -50,12 +50,12 @@ def test_what_was_used_may_be_asked_for_and_passes_of_another_size() -> None:
 
 def test_passes_are_halved_as_long_as_prompts_are_cut_and_passes_long() -> None:
     shared = PLAN.model_copy(update={"way": "Forked", "step_tokens": 2 * LEAST_STEP_TOKENS})
-    halved = shared.halved(1_000, resumes=False)
+    halved = shared.halved(1_000, may_cut=False)
 
     assert halved == shared.model_copy(update={"step_tokens": LEAST_STEP_TOKENS})
-    assert halved.halved(1_000, resumes=False) is None
-    assert shared.model_copy(update={"way": "Whole"}).halved(1_000, resumes=False) is None
-    assert shared.model_copy(update={"way": "Stepped"}).halved(1_000, resumes=False) is not None
+    assert halved.halved(1_000, may_cut=False) is None
+    assert shared.model_copy(update={"way": "Whole"}).halved(1_000, may_cut=False) is None
+    assert shared.model_copy(update={"way": "Stepped"}).halved(1_000, may_cut=False) is not None
 
 
 @pytest.mark.parametrize(("longest", "tokens"), [(10_000, 512), (700, 350)])
@@ -63,12 +63,12 @@ def test_whole_prompts_are_cut_if_the_model_reads_on_from_its_own_cache(
     longest: int, tokens: int
 ) -> None:
     whole = PLAN.model_copy(update={"way": "Native", "step_tokens": 512})
-    cut = whole.halved(longest, resumes=True)
+    cut = whole.halved(longest, may_cut=True)
 
     assert cut == whole.model_copy(update={"way": "Cached", "step_tokens": tokens})
-    assert cut.halved(longest, resumes=True).step_tokens == tokens // 2
-    assert whole.halved(100, resumes=True) is None
-    assert whole.model_copy(update={"shards": 2}).halved(longest, resumes=True) is None
+    assert cut.halved(longest, may_cut=True).step_tokens == tokens // 2
+    assert whole.halved(100, may_cut=True) is None
+    assert whole.model_copy(update={"shards": 2}).halved(longest, may_cut=True) is None
 
 
 def test_what_memory_is_too_small_for_is_told() -> None:
