@@ -13,6 +13,7 @@ from lccp_evaluator.model import capture, rope
 from lccp_evaluator.model.execution import ExecutionPlan
 from lccp_evaluator.model.finite import NotFiniteModel
 from lccp_evaluator.model.loading import load_model
+from lccp_evaluator.model.past import Past
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.ways import Choice, choose, go
 from reference.compared import DTYPES, EXACT, FAMILIES, HYBRIDS, IN_STEPS, REFUSED
@@ -184,6 +185,22 @@ def test_a_test_of_the_model_that_exceeds_the_memory_says_so(monkeypatch, error)
         MemoryError, match=r"not enough memory to test model type 'llama' before measuring, in pass"
     ):
         choose(a_model("llama"), IDS, LONGEST, watches=False)
+
+
+def test_a_model_whose_own_cache_exceeds_the_memory_is_read_whole(monkeypatch):
+    monkeypatch.setattr("lccp_evaluator.passes.ways.check_attention", refused)
+    before = Past.before
+
+    def full(past, start):
+        if start:
+            raise torch.OutOfMemoryError
+        return before(past, start)
+
+    monkeypatch.setattr(Past, "before", full)
+
+    assert choose(a_model("llama"), IDS, LONGEST, watches=False) == Choice(
+        "Native", "its attention is its own"
+    )
 
 
 @pytest.mark.parametrize("tokens", [1, 2, 3])
