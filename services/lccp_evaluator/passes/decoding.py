@@ -65,7 +65,7 @@ class Waiting:
     def __init__(self, passages: Sequence[Passage], slots: int, room: int) -> None:
         says = sorted(one.answer[0] + one.say for one in passages if one.say)
         self._left = len(says)
-        self._room = min(room, sum(says[:-1]))  # the last one is answered where it is
+        self._room = min(room, sum(says[1:]))  # one is answered where it is, maybe the shortest
         self._start = slots
         self._at = slots
         self.slots = slots + self._room + max((one.say for one in passages), default=0)

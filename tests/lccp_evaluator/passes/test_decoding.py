@@ -114,6 +114,20 @@ def test_prompts_that_are_answered_together_are_answered_as_alone(step: int) -> 
     assert sum(tokens > 1 for tokens in told[1:]) > SAY or step == 4
 
 
+def test_all_prompts_that_fit_are_answered_together_though_the_longest_is_read_first() -> None:
+    model = a_model("llama")
+    model.generation_config.eos_token_id = None
+    rng = np.random.default_rng(3)
+    ids = rng.integers(3, 90, 60)
+    texts = [np.concatenate((ids[:one], rng.integers(3, 90, 4))) for one in (60, 40, 20)]
+    asked = [Passage(one, (len(one) - 1, len(one)), say=SAY) for one in texts]
+    told: list[int] = []
+
+    Engine(model, "Forked", 512, watches=False).read(asked, told.append)
+
+    assert told[-SAY:] == [3] * SAY
+
+
 def test_its_cost_is_counted_and_told_as_it_is_computed() -> None:
     model = a_model("llama")
     model.generation_config.eos_token_id = None
