@@ -63,7 +63,8 @@ DEPTHS = Axis("depth", "depth", "depths_percent", "percent")
 class HeatMaps:
     """A heat map for each checkpoint: `array` [down, across], one colour scale for all.
 
-    A cell without samples is NaN; no row and no column is without any.
+    A cell without samples, or a head that sees no needle, is NaN. Along an axis with `values` there
+    is a number in each row and column.
     """
 
     title: str

@@ -158,7 +158,7 @@ PROBE = Probe(
             "Retrieval score of every head",
             "How much of the needle each attention head copies, layers down, heads across. A few "
             "bright heads do the retrieval; the pattern should strengthen in place rather than "
-            "move.",
+            "move. A head without a colour never sees a whole needle.",
             array="scores",
             unit="score",
             down=Axis("layer", "layer"),

@@ -140,7 +140,7 @@ def _round_step(step: float) -> float:
 @dataclass(frozen=True)
 class HeatmapCell:
     colour: int | None
-    """0 to COLOURS - 1; None: a cell without samples."""
+    """0 to COLOURS - 1; None: a cell without a value."""
     text: str
     name: str
     """Its place and value, for a tooltip."""
@@ -180,7 +180,7 @@ class Heatmap:
 
 
 def bounds(arrays: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
-    """The smallest and the largest of all values; a cell without samples has none."""
+    """The smallest and the largest of all values; a cell without a value has none."""
     return min(float(np.nanmin(a)) for a in arrays), max(float(np.nanmax(a)) for a in arrays)
 
 
@@ -201,7 +201,7 @@ def _cells(
     for head, value in line:
         place = f"{chart.down.name} {row}, {chart.across.name} {head}"
         if math.isnan(value):
-            cells.append(HeatmapCell(None, "", f"{place}: no samples"))
+            cells.append(HeatmapCell(None, "", f"{place}: no value"))
             continue
         colour = min(COLOURS - 1, max(0, int(scaling(value))))
         cells.append(HeatmapCell(colour, f"{value:.2f}", f"{place}: {value:.4g} {chart.unit}"))

@@ -48,7 +48,7 @@ def test_a_cell_without_samples_is_empty() -> None:
     grid = Heatmap.of(PPL, details, bounds([details["ppl"]]), a_run.SOURCE_LENGTH)
     first, empty, *_ = grid.rows[0][1]
     assert (empty.colour, empty.text) == (None, "")
-    assert empty.name.endswith("no samples")
+    assert empty.name.endswith("no value")
     assert first.colour is not None
 
 
