@@ -12,6 +12,8 @@ from lccp.contract.errors import InvalidInput
 
 EVENT_FILES = "exports/tensorboard/"
 """Folder below a run: TensorBoard's event files."""
+JOURNAL = "journal.json"
+"""Below a run: it shows that a folder is a run's."""
 
 _KEY_BYTES_MAX = 1024
 _SEGMENT_BYTES_MAX = 255
@@ -161,7 +163,7 @@ class RunKeys(TrainingKeys, EvaluationKeys):
 
     @property
     def journal(self) -> str:
-        return f"{self.prefix}journal.json"
+        return f"{self.prefix}{JOURNAL}"
 
     @property
     def stop(self) -> str:

@@ -22,7 +22,7 @@ from lccp.contract.errors import (
 from lccp.probes.registry import PROBES
 from lccp.store import objects
 from lccp.store.file import FileStore
-from lccp.store.keys import SeriesKeys
+from lccp.store.keys import JOURNAL, SeriesKeys
 from lccp.tokenizer import tokenizer_digest
 from lccp_evaluator.asked import Asked
 from lccp_evaluator.estimate import EvaluationCost, estimate
@@ -47,10 +47,12 @@ class EvaluationSeries:
     """The evaluations in the folder `out`, which is created if it is missing.
 
     Raises:
-        InvalidInput: it cannot be created.
+        InvalidInput: it cannot be created, or is a run's, whose reports are its evaluators'.
     """
 
     def __init__(self, out: Path, settings: SeriesSettings) -> None:
+        if (out / JOURNAL).exists():
+            raise InvalidInput(f"{out}: is the folder of a run: give another folder (--out)")
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -275,6 +275,14 @@ def test_a_file_cannot_be_the_folder_of_reports(tmp_path: Path) -> None:
         a_series(tmp_path / "out")
 
 
+def test_the_folder_of_a_run_takes_no_other_reports(out: Path) -> None:
+    out.mkdir()
+    (out / "journal.json").touch()
+    with pytest.raises(InvalidInput, match=rf"^{out}: is the folder of a run: give another"):
+        a_series(out)
+    assert [path.name for path in out.iterdir()] == ["journal.json"]
+
+
 def test_a_source_context_beyond_the_models_own_is_refused(tmp_path: Path, out: Path) -> None:
     checkpoint = at(a_checkpoint(tmp_path / "model"), 100)
 
