@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lccp_evaluator.series.formats import Format
 
 SECONDS_MAX = 86_400
+FAILED = 1
 
 
 @takes_measuring
@@ -87,7 +88,8 @@ def watch(
     """Evaluate every checkpoint that a trainer saves to a folder, as soon as it is complete.
 
     Ctrl-C ends the watch with the verdict and the page so far; the same command resumes it. A
-    checkpoint that was rewritten is evaluated again. Exit codes: 0 ended, 2 invalid input.
+    checkpoint that was rewritten is evaluated again. Exit codes: 0 ended, 1 --until was reached and
+    no checkpoint could be evaluated, 2 invalid input.
 
     Examples:
 
@@ -123,6 +125,10 @@ def watch(
         except KeyboardInterrupt:
             with suppress(SystemExit):  # Ctrl-C has ended what read its output, too
                 console.print("\nEnded: the same command resumes from here.")
+        else:
+            if not series.reports():
+                console.print("No checkpoint could be evaluated.", style="yellow")
+                raise typer.Exit(FAILED)
         if series.reports():
             conclude(console, out, judge)
 

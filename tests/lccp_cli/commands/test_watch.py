@@ -59,6 +59,17 @@ def test_a_watch_tells_each_checkpoint_and_ends_with_the_verdict(
     assert "waiting for evaluation" not in again.stdout
 
 
+@pytest.mark.slow
+def test_a_watch_without_any_report_at_its_end_has_failed(lccp: Lccp, asked: list[str]) -> None:
+    for path in Path("checkpoints").glob("*/tokenizer*"):
+        path.unlink()
+
+    result = lccp(*asked, "--tokens-per-step", "1K", "--until", "30K")
+    assert result.exit_code == 1
+    assert "checkpoint-30: failed: " in result.stdout
+    assert result.stdout.endswith("No checkpoint could be evaluated.\n")
+
+
 def _as_in_a_terminal() -> None:
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
