@@ -83,13 +83,15 @@ def stay_seconds_left(context: Context) -> float | None:
     """
     attempt, gang = context.open_attempt, context.gang
     end = context.facts.ends.get(attempt.number) if attempt is not None else None
-    if end is None or gang is None or gang.deleting:
+    if attempt is None or end is None or gang is None or gang.deleting:
         return None
     running = [pod.began_at for pod in gang.pods if pod.phase is Phase.RUNNING and pod.began_at]
     its_own = bool(running) and max(running) <= end.at
     if end.result not in ENDED_WELL and not its_own:
         return None
-    return context.seconds_left(end.at, STAYS_SECONDS)
+    told = (one.end for one in context.facts.told if one.attempt == attempt.number and one.end)
+    well = [one.at for one in told if one.result in ENDED_WELL]
+    return context.seconds_left(min([end.at, *well]), STAYS_SECONDS)
 
 
 def has_begun(context: Context, attempt: AttemptRecord) -> bool:

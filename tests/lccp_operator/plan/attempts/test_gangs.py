@@ -288,3 +288,21 @@ def test_a_gang_whose_end_is_in_the_store_is_over_though_its_pods_do_not_end(
     assert ("its pods did not end: they are deleted" in attempt.message) is over
     assert (DeleteWorkload(Training(1)) in decided.intents) is over
     assert gangs(decided) == []
+
+
+def test_the_first_of_several_good_ends_of_an_attempt_counts() -> None:
+    """Its Job makes a pod again and again, and each writes an end of its own."""
+    world = a_training_world()
+    manifest = manifest_of(BUDGET_TOKENS).to_json()
+    world.store.put(KEYS.checkpoint_manifest(BUDGET_TOKENS), manifest)
+    for writer in ("a1-00000001", "a1-00000002"):
+        beat = heartbeat_of(1, BUDGET_TOKENS, world.now).model_copy(update={"writer": writer})
+        end = End(result=Cause.COMPLETED, tokens=BUDGET_TOKENS, at=world.now)
+        world.store.put(KEYS.heartbeat(writer), beat.to_json())
+        world.store.put(KEYS.end(writer), end.to_json())
+        world.pass_time(15)
+    gang = WorkloadState(Phase.RUNNING, (Pod(0, "c", Phase.RUNNING, began_at=world.now),))
+
+    world.reconcile(replace(world.observed(), workloads=Known({Training(1): gang})))
+
+    assert world.journal.attempts[0].cause is Cause.COMPLETED
