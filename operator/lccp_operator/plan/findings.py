@@ -96,7 +96,7 @@ def _no_attempt(context: Context, goal: Goal) -> Finding:
     told = ended(context, last)
     if attempts.old_gang_lives(context):
         return Finding("False", Reason.RESTARTING, f"{told}; its last pods are ending")
-    return Finding("False", Reason.BACKING_OFF, f"{told}; the next attempt starts after a wait")
+    return Finding("False", Reason.BACKING_OFF, f"{told}; {attempts.why_it_waits(context)}")
 
 
 def ended(context: Context, last: AttemptRecord) -> str:

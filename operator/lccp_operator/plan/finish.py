@@ -58,6 +58,7 @@ def seconds_to_due(context: Context) -> float | None:
     if not idle(context):
         waits += [
             attempts.backoff_seconds_left(context),
+            attempts.still_heard_seconds_left(context),
             attempts.gathering_seconds_left(context),
             attempts.silence_seconds_left(context),
             attempts.stay_seconds_left(context),

@@ -13,7 +13,12 @@ from lccp_operator.plan.attempts.gangs import (
 from lccp_operator.plan.attempts.records import settled, steered
 from lccp_operator.plan.attempts.silence import problems, silence_seconds_left
 from lccp_operator.plan.attempts.trainers import intents
-from lccp_operator.plan.attempts.waits import backoff_seconds_left, unbegun
+from lccp_operator.plan.attempts.waits import (
+    backoff_seconds_left,
+    still_heard_seconds_left,
+    unbegun,
+    why_it_waits,
+)
 
 __all__ = [
     "backoff_seconds_left",
@@ -26,5 +31,7 @@ __all__ = [
     "silence_seconds_left",
     "stay_seconds_left",
     "steered",
+    "still_heard_seconds_left",
     "unbegun",
+    "why_it_waits",
 ]

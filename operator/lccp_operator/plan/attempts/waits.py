@@ -12,10 +12,40 @@ FRUITLESS = (Cause.INCOMPLETE_GANG, Cause.STORE_REFUSED)
 """Ends that another attempt without a wait would only repeat, whatever this one had done."""
 
 
+UNSEEN = (Cause.DISRUPTED, Cause.LOST)
+"""Ends that nobody need have seen: a process of the attempt may go on."""
+
+HEARD_SECONDS = 10.0
+"""Trainers write a heartbeat every two seconds."""
+
+
 def ready(context: Context) -> bool:
     """A new attempt may begin: the old ones are gone, the wait is over, the namespace stays."""
-    waits = old_gang_lives(context) or backoff_seconds_left(context) > 0
-    return not (waits or context.namespace_terminating)
+    waits = max(backoff_seconds_left(context), still_heard_seconds_left(context)) > 0
+    return not (waits or old_gang_lives(context) or context.namespace_terminating)
+
+
+def still_heard_seconds_left(context: Context) -> float:
+    """Seconds until the last attempt, which ended without its trainer's word, would be silent.
+
+    A process of it may train where nobody sees it, until it reads that it is to drain.
+    """
+    last, beats = context.last_attempt, context.facts.heartbeats
+    if context.by_command or last is None or last.cause not in UNSEEN:
+        return 0.0
+    if last.number in context.facts.ends or last.number != max(beats, default=None):
+        return 0.0
+    return context.seconds_left(context.facts.heard_at or beats[last.number].at, HEARD_SECONDS)
+
+
+def why_it_waits(context: Context) -> str:
+    """Why the next attempt has not started yet, though nothing of the last one is seen."""
+    if still_heard_seconds_left(context) <= 0:
+        return "the next attempt starts after a wait"
+    return (
+        "its heartbeat is recent, so it may still train where nobody sees it: the next attempt "
+        f"starts once it has been silent for {HEARD_SECONDS:.0f} s, or says that it has ended"
+    )
 
 
 def backoff_seconds_left(context: Context) -> float:

@@ -36,6 +36,7 @@ from lccp_operator.intents import (
     RecordJournal,
 )
 from lccp_operator.observed import Known
+from lccp_operator.plan.attempts.waits import HEARD_SECONDS
 from lccp_operator.plan.finish import ENDING_SECONDS
 from lccp_operator.workloads.state import Phase, Pod, Trouble, WorkloadState
 from lccp_operator.workloads.training import Training
@@ -121,6 +122,7 @@ def test_a_gang_with_a_lost_pod_is_replaced_once_its_other_pods_are_gone() -> No
     left = world.plan(observed_gang(world, lost, deleting=True))
     assert DeleteWorkload(Training(1), wait_for_pods=False) in left.intents
     assert gangs(left) == []
+    world.pass_time(HEARD_SECONDS)
     assert gangs(world.plan(replace(world.observed(), workloads=Known({})))) == [Training(2)]
 
 

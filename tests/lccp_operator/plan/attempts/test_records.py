@@ -21,6 +21,7 @@ from lccp.api.objects.training import Ledger
 from lccp_operator.intents import (
     DeleteWorkload,
 )
+from lccp_operator.plan.attempts.waits import HEARD_SECONDS
 from lccp_operator.workloads.state import Phase, WorkloadState
 from lccp_operator.workloads.training import Training
 
@@ -37,6 +38,7 @@ def test_the_first_attempt_is_journalled_with_its_workload() -> None:
 def test_an_attempt_that_disappeared_after_a_heartbeat_is_lost_and_replaced_uncounted() -> None:
     world = a_training_world()
     world.workers.clear()
+    world.pass_time(HEARD_SECONDS)
 
     decided = world.reconcile()
 
@@ -48,6 +50,7 @@ def test_an_attempt_that_disappeared_after_a_heartbeat_is_lost_and_replaced_unco
 def test_no_attempt_begins_in_a_namespace_that_is_being_deleted() -> None:
     world = a_training_world()
     world.workers.clear()
+    world.pass_time(HEARD_SECONDS)
 
     for _ in range(2):
         decided = world.reconcile(replace(world.observed(), namespace_terminating=True))

@@ -35,6 +35,7 @@ from lccp_operator.intents import (
     TellState,
     WriteControl,
 )
+from lccp_operator.plan.attempts.waits import HEARD_SECONDS
 from lccp_operator.workloads.state import Phase, Pod, SavedState, WorkloadState
 from lccp_operator.workloads.training import Training
 
@@ -79,6 +80,7 @@ def test_a_gang_of_an_ended_attempt_that_comes_back_is_deleted() -> None:
 def test_a_trainer_that_nobody_sees_is_told_to_end_before_the_next_attempt_begins() -> None:
     world = a_training_world()
     del world.workers[Training(1)]
+    world.pass_time(HEARD_SECONDS)
 
     decided = world.reconcile()
 

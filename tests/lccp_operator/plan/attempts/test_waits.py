@@ -15,11 +15,15 @@ from operator_world import (
     conditions,
     heartbeat_of,
 )
+from training_world import message
 
 from lccp.api.causes import Cause
+from lccp.api.conditions import ConditionType
 from lccp.api.exits import ExitCode
-from lccp.api.objects.training import Fetched
+from lccp.api.objects.training import End, Fetched
+from lccp.store.keys import writer_name
 from lccp_operator.observed import Known
+from lccp_operator.plan.attempts.waits import HEARD_SECONDS
 from lccp_operator.plan.finish import ENDING_SECONDS
 from lccp_operator.workloads.state import Phase, Pod, WorkloadState
 from lccp_operator.workloads.training import Training
@@ -45,10 +49,37 @@ def test_a_counted_failure_is_answered_after_a_wait_that_doubles_up_to_its_bound
 )
 def test_a_disruption_is_answered_at_once_and_not_counted(code: int, how: dict[str, bool]) -> None:
     world = a_training_world(restartPolicy={"maxRestarts": 0})
+    world.pass_time(HEARD_SECONDS)
     world.end_training(code, **how)
 
     assert Training(2) in gangs(world.reconcile())
     assert not world.journal.attempts[0].counted
+
+
+def test_nothing_begins_beside_an_attempt_that_nobody_sees_but_that_is_heard() -> None:
+    world = a_training_world()
+    world.workers.clear()
+    for _ in range(3):
+        beat = heartbeat_of(1, EVERY_TOKENS, world.now)
+        world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+        decided = world.reconcile()
+        assert gangs(decided) == []
+        assert decided.due_after_seconds == HEARD_SECONDS
+        assert "may still train where nobody sees it" in message(world, ConditionType.TRAINING)
+        world.pass_time(HEARD_SECONDS - 1)
+
+    world.pass_time(1)
+    assert gangs(world.reconcile()) == [Training(2)]
+
+
+def test_an_attempt_that_says_that_it_has_ended_is_not_waited_for() -> None:
+    world = a_training_world()
+    world.workers.clear()
+    assert gangs(world.reconcile()) == []
+
+    end = End(at=world.now, result=Cause.TERMINATED, tokens=EVERY_TOKENS)
+    world.store.put(KEYS.end(writer_name(1, "00000001")), end.to_json())
+    assert gangs(world.reconcile()) == [Training(2)]
 
 
 def test_a_new_attempt_waits_until_the_last_pod_of_the_old_one_is_gone() -> None:

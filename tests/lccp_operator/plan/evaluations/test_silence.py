@@ -11,6 +11,7 @@ from lccp.api.conditions import ConditionType
 from lccp.api.labels import INTRINSIC
 from lccp.api.objects.report import EvaluationProgress
 from lccp_operator.observed import Known
+from lccp_operator.plan.attempts.waits import HEARD_SECONDS
 from lccp_operator.plan.evaluations.silence import SILENT_SECONDS
 from lccp_operator.plan.finish import POLL_SECONDS
 from lccp_operator.workloads.evaluation import Evaluation
@@ -72,9 +73,10 @@ def test_an_evaluator_that_reports_nothing_any_more_is_named_with_the_time(
     pod = Pod(0, "a", Phase.RUNNING, began_at=began)
     state = WorkloadState(Phase.RUNNING, (pod,), log="kubectl logs job/tiny")
 
-    plan = world.reconcile(
-        replace(world.observed(), workloads=Known({Evaluation(FIRST, INTRINSIC): state}))
-    )
+    states = world.observed().workloads
+    assert isinstance(states, Known)
+    evaluated = states.value | {Evaluation(FIRST, INTRINSIC): state}
+    plan = world.reconcile(replace(world.observed(), workloads=Known(evaluated)))
 
     told = evaluating(world)
     since = f"has reported nothing since {at:%Y-%m-%d %H:%M:%S} UTC: it can't reach the store"
@@ -96,6 +98,7 @@ def lose(world: World, beats: bool) -> None:
 def test_nothing_is_begun_beside_an_evaluator_that_seems_lost_but_reports() -> None:
     world = a_world()
     lose(world, beats=True)
+    world.pass_time(HEARD_SECONDS)
     for _ in range(3):
         world.pass_time(5)
         progress = EvaluationProgress(done=4, total=9, at=world.now, beats=True)
