@@ -23,9 +23,13 @@ from lccp_operator.kubernetes.workloads.seen import RunKey
 SERVED_SECONDS = 2.0
 """Between two looks whether the API server serves runs."""
 
-SILENCE_SECONDS = 20.0
-"""Silence after which the watch is begun again, since its connection may be dead; it costs one
-request. The API server is silent for up to a minute."""
+WATCH_SECONDS = 15
+"""After which the API server ends a watch, and another one begins where it ended: one request."""
+DEAD_SECONDS = 5
+"""After which one that should have ended is given up: its connection is dead."""
+NEVER_SECONDS = 86_400.0
+"""Kopf's limit for silence stays out of use: it may cancel the task that takes the events, while
+that hands one on; nobody would notice."""
 
 UNSERVED = "the API server does not serve LCCPRuns: apply the chart's crds/lccpruns.lccp.io.yaml"
 
@@ -64,9 +68,9 @@ def registry(
         settings.persistence.diffbase_storage = _NothingStored()
         settings.posting.enabled = False
         settings.scanning.disabled = True
-        settings.watching.server_timeout = 270
-        settings.watching.client_timeout = 300
-        settings.watching.inactivity_timeout = SILENCE_SECONDS
+        settings.watching.server_timeout = WATCH_SECONDS
+        settings.watching.client_timeout = WATCH_SECONDS + DEAD_SECONDS
+        settings.watching.inactivity_timeout = NEVER_SECONDS
 
     @kopf.on.cleanup(registry=handlers)
     async def ended(**_: Any) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import kopf
 import pytest
 from a_cluster import Namespace, connect, run_document
-from api_proxy import ApiProxy
+from api_proxy import ApiProxy, Fault
 from apiserver import ApiServer, running
 from kubernetes.config import kube_config
 from operator_process import OperatorProcess, installation, wait_for
@@ -55,23 +55,57 @@ def test_a_run_is_told_with_its_object_until_it_is_gone_and_nothing_is_stored_in
     assert {"annotations", "finalizers"}.isdisjoint(stored["metadata"])
 
 
-def test_a_watch_that_is_silent_for_long_is_begun_again(
-    namespace: Namespace, proxy: ApiProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("dead", [False, True])
+def test_watches_are_begun_again_and_again_also_beside_dead_ones(
+    namespace: Namespace,
+    proxy: ApiProxy,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    dead: bool,
 ) -> None:
     path = proxy.kubeconfig(tmp_path / "kubeconfig")
     monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(path))
-    monkeypatch.setattr(handlers, "SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(handlers, "WATCH_SECONDS", 1)
+    monkeypatch.setattr(handlers, "DEAD_SECONDS", 1)
+    if dead:
+        proxy.faults.extend([Fault("GET", "/lccpruns?watch=true", 200, seconds=60.0)] * 2)
     watch = RunWatch(connect(path), [namespace.name], lambda *_: None)
     thread = threading.Thread(target=watch.follow)
     thread.start()
     try:
         wait_for(
             lambda: sum("/lccpruns?watch=true" in asked for asked in proxy.requests) > 2,
-            "the dead watch is waited for",
+            "a watch is waited for",
         )
     finally:
         watch.stop()
         thread.join(20)
+
+    listed = [asked for asked in proxy.requests if asked.endswith("/lccpruns")]
+    assert len(listed) == 1, "each run would be reported again"
+
+
+def test_no_silence_cancels_the_task_that_takes_the_events(
+    namespace: Namespace, server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kopf's limit for silence does so if it passes while that task hands on an event."""
+    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(server.kubeconfig))
+    settings, stop = kopf.OperatorSettings(), threading.Event()
+    stop.set()
+
+    kopf.run(
+        registry=registry(lambda *_: None, lambda: None),
+        settings=settings,
+        standalone=True,
+        namespaces=[namespace.name],
+        stop_flag=stop,
+    )
+
+    watching = settings.watching
+    assert watching.server_timeout is not None
+    assert watching.client_timeout is not None
+    assert watching.server_timeout < watching.client_timeout <= 20
+    assert watching.client_timeout < watching.inactivity_timeout
 
 
 @pytest.fixture
