@@ -1,7 +1,6 @@
 """Carrying out plans on a cluster: Jobs, Services, status, finalizer and events of a run."""
 
 import logging
-from contextlib import suppress
 
 from lccp.api import labels
 from lccp.api.conditions import Reason
@@ -134,8 +133,12 @@ def _note_began(cluster: api.Cluster, run: LCCPRun) -> None:
     uid, name = run.metadata.uid, run.metadata.name
     told = {labels.BEGAN: f"{uid} {began.strftime(TIME_FORMAT)}"}
     patch = {"metadata": {"uid": uid, "annotations": told}}
-    with suppress(NotFound):
+    try:
         cluster.patch(api.RUNS, run.metadata.namespace, name, patch)
+    except NotFound:
+        return
+    except (api.Refused, api.AdmissionUnavailable) as error:
+        logger.warning("the annotation %s was not written to the run: %s", labels.BEGAN, error)
 
 
 def _tell_state(cluster: api.Cluster, namespace: str, name: str, state: SavedState) -> Object:

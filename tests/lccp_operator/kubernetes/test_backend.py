@@ -267,17 +267,17 @@ def test_a_job_of_someone_else_under_the_workloads_name_is_named(
 
 
 @pytest.fixture
-def informed(cluster: Cluster, settings: Installation) -> Iterator[KubernetesWorkloads]:
+def informed(proxied: Cluster, settings: Installation) -> Iterator[KubernetesWorkloads]:
     """With informers that follow the API server."""
     stop, cached = (
         Event(),
-        [Informer(cluster, k, (), lambda _: None) for k in (api.JOBS, api.PODS, api.SERVICES)],
+        [Informer(proxied, k, (), lambda _: None) for k in (api.JOBS, api.PODS, api.SERVICES)],
     )
     for informer in cached:
         informer.start(stop)
     wait_for(lambda: all(informer.synced for informer in cached), "they know nothing")
     yield KubernetesWorkloads(
-        cluster, WorkloadReader(cluster, *cached), LateAnswers(cluster), settings.store("default")
+        proxied, WorkloadReader(proxied, *cached), LateAnswers(proxied), settings.store("default")
     )
     stop.set()
 
@@ -286,6 +286,25 @@ def informed(cluster: Cluster, settings: Installation) -> Iterator[KubernetesWor
 def gang_of_two(namespace: Namespace) -> LCCPRun:
     document = run_document("pair", topology={"nodes": 2})
     return LCCPRun.parse(namespace.create_run(document), "pair")
+
+
+def test_a_gang_is_deleted_also_where_a_policy_keeps_the_run_from_being_annotated(
+    namespace: Namespace,
+    proxy: ApiProxy,
+    run: LCCPRun,
+    informed: KubernetesWorkloads,
+    settings: Installation,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    informed.apply(run, Training(1), settings.offered(run))
+    began = run.model_copy(update={"status": LCCPRunStatus(start_time=datetime.now(UTC))})
+    refusal = {"message": "annotations of runs are immutable"}
+    proxy.faults.append(Fault("PATCH", "/lccpruns/tiny", 403, body=refusal))
+
+    informed.delete(began, Training(1), wait_for_pods=False)
+
+    assert namespace.jobs() == []
+    assert "annotations of runs are immutable" in caplog.text
 
 
 def test_a_service_of_someone_else_under_the_gangs_name_is_named_and_stays(
