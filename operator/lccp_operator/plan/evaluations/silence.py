@@ -43,7 +43,7 @@ def unheard_seconds_left(context: Context) -> Iterator[float]:
 
 
 def still_heard(context: Context) -> dict[EvaluationKey, float]:
-    """Evaluations whose pod counts as lost, but still reports: seconds until it would be silent.
+    """Evaluations whose last try was interrupted, but may still work: seconds until it is silent.
 
     Nothing is begun beside it: its report will count. A command knows its processes itself.
     """
@@ -55,8 +55,8 @@ def still_heard(context: Context) -> dict[EvaluationKey, float]:
 def told_of_heard(key: EvaluationKey) -> str:
     """A sentence about one of these."""
     return (
-        f"evaluation of {name_of(key)}: its pod, which counts as lost, still reports its progress: "
-        f"no other try is begun beside it until it has been silent for {SILENT_SECONDS:g} s"
+        f"evaluation of {name_of(key)}: its last try, which was interrupted, reported its progress "
+        f"less than {SILENT_SECONDS:g} s ago: no other is begun beside it until that is longer ago"
     )
 
 

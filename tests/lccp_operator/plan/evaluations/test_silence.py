@@ -106,7 +106,7 @@ def test_nothing_is_begun_beside_an_evaluator_that_seems_lost_but_reports() -> N
         decided = world.reconcile()
         assert begun(decided) == []
         assert decided.due_after_seconds == SILENT_SECONDS
-    told = "counts as lost, still reports its progress: no other try is begun beside it until"
+    told = "its last try, which was interrupted, reported its progress less than 20 s ago: no other"
     assert told in evaluating(world)
 
     world.pass_time(SILENT_SECONDS)
