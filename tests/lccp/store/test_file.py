@@ -254,7 +254,7 @@ def test_a_folder_that_was_only_read_is_an_outage_too_once_it_is_gone(tmp_path: 
     assert store.list("") == []
     root.rmdir()
 
-    with pytest.raises(StoreUnavailable, match="not there any more"):
+    with pytest.raises(StoreUnavailable, match="its folder is gone, or may not be entered"):
         store.list("")
 
 
