@@ -35,18 +35,24 @@ def test_a_verdict_over_them_is_the_verdict_over_the_reports() -> None:
 
 @pytest.mark.slow
 def test_ten_thousand_of_them_fit_into_fifty_megabytes() -> None:
+    """By the least of three measurements: other threads of the process may allocate as well."""
+    assert min(traced_bytes(300) for _ in range(3)) / 300 < 5_000
+
+
+def traced_bytes(number: int) -> int:
+    """Of so many reports, compact."""
     texts = [report.to_json() for report in REPORTS]
     gc.collect()
     tracemalloc.start()
     kept = [
         CompactReport.of(EvaluationReport.from_json(texts[i % len(texts)], "report"))
-        for i in range(300)
+        for i in range(number)
     ]
     gc.collect()
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-
-    assert size / len(kept) < 5_000
+    assert len(kept) == number
+    return size
 
 
 def changed_score(report: EvaluationReport) -> EvaluationReport:
