@@ -210,7 +210,8 @@ def test_a_gang_with_much_unsaved_work_gets_more_priority(stubs: StubCluster, qu
     """Kueue 0.14.8 accepts the annotation, and ignores it."""
     namespace = queue.namespace
     waits = stubs.waiting(namespace, MIDWAY_TOKENS + STEP_TOKENS)
-    namespace.create_run(a_run(stubs, namespace, queue.name, "--steps", str(STEPS), *waits))
+    options = ("--telling", "--steps", str(STEPS), *waits)
+    namespace.create_run(a_run(stubs, namespace, queue.name, *options))
 
     def boosts() -> list[Any]:
         found = [*queue.workloads("tiny-train-a1"), *namespace.jobs()]

@@ -5,12 +5,14 @@ They write what is prepared as `ready/<kind>-<tokens>.json` beside the store, or
     python stub_programs.py trainer EVERY_TOKENS  [--steps STEPS] [--fail ATTEMPT:CODE] [--deaf]
                                                   [--wait-at TOKENS [--until FILE]] [--hoard]
                                                   [--field NAME] [--from-zero] [--ready FOLDER]
+                                                  [--telling]
     python stub_programs.py evaluator DONE_FILE  [--fail TRIES:CODE]
                                                  [--hang-at TOKENS [--hang-tries TRIES]]
                                                  [--field NAME] [--ready FOLDER]
 
-With `--from-zero` the model before training is a checkpoint too. With `--field` each object that
-they write has an additional field of this name, like those of a newer version.
+With `--telling` heartbeats name the complete checkpoints. With `--from-zero` the model before
+training is a checkpoint too. With `--field` each object that they write has an additional field of
+this name, like those of a newer version.
 """
 
 import argparse
@@ -79,10 +81,15 @@ def control() -> dict[str, Any]:
     return found
 
 
+def saved(*kinds: str) -> list[int]:
+    """Tokens of the complete objects of these kinds, ascending."""
+    found = (path for kind in kinds for path in PREFIX.glob(f"{kind}/*/manifest.json"))
+    return sorted(int(path.parent.name) for path in found)
+
+
 def newest(*kinds: str) -> int:
-    """Tokens of the newest complete object of these kinds."""
-    saved = (path for kind in kinds for path in PREFIX.glob(f"{kind}/*/manifest.json"))
-    return max((int(path.parent.name) for path in saved), default=0)
+    """Tokens of the newest of them; 0 if there is none."""
+    return max(saved(*kinds), default=0)
 
 
 def now() -> str:
@@ -202,6 +209,7 @@ class Trainer:
             "phase": "Training",
             "tokens": self.tokens,
             "tokensTotal": self.budget,
+            "checkpoints": saved("checkpoints") if self.options.telling else [],
             "ledger": self.ledger(),
         }
         put(f"training/{self.writer}/heartbeat.json", beat)
@@ -241,6 +249,7 @@ def main() -> int:
     trainer.add_argument("--until")
     trainer.add_argument("--deaf", action="store_true")
     trainer.add_argument("--from-zero", action="store_true")
+    trainer.add_argument("--telling", action="store_true")
     evaluator.add_argument("done")
     evaluator.add_argument("--hang-at", type=int)
     evaluator.add_argument("--hang-tries", type=int, default=99)
