@@ -78,6 +78,12 @@ class Slow(FileStore):
             time.sleep(0.5)
         return super().put(key, data)
 
+    def wait_for_second(self, monkeypatch):
+        """Until that write has begun, since a beat is due."""
+        monkeypatch.setattr(progress, "BEAT_SECONDS", 0.02)
+        while self.writes < 2:
+            time.sleep(0.01)
+
 
 def test_a_slow_write_never_lands_after_a_newer_one(tmp_path, monkeypatch):
     monkeypatch.setattr(progress, "INTERVAL_SECONDS", 0.01)
@@ -86,9 +92,7 @@ def test_a_slow_write_never_lands_after_a_newer_one(tmp_path, monkeypatch):
 
     with ProgressFile(store, "progress.json") as file:
         file(Done(1, 9, 0.1))
-        monkeypatch.setattr(progress, "BEAT_SECONDS", 0.02)
-        while store.writes < 2:
-            time.sleep(0.01)
+        store.wait_for_second(monkeypatch)
         monkeypatch.setattr(progress, "BEAT_SECONDS", 60)
         file(Done(9, 9, 1.0))
         time.sleep(0.7)
@@ -101,9 +105,7 @@ def test_at_its_end_a_write_that_has_begun_is_waited_for(tmp_path, monkeypatch):
 
     with ProgressFile(store, "progress.json") as file:
         file(Done(1, 9, 0.1))
-        monkeypatch.setattr(progress, "BEAT_SECONDS", 0.02)
-        while store.writes < 2:
-            time.sleep(0.01)
+        store.wait_for_second(monkeypatch)
         monkeypatch.setattr(progress, "BEAT_SECONDS", 5)
 
     last = store.stat("progress.json")

@@ -1,6 +1,5 @@
 """Objects missing from the store, though status, workloads, journal or trainers mention them."""
 
-from lccp.api.causes import Cause
 from lccp.api.conditions import Reason
 from lccp.api.objects.journal import Journal
 from lccp.api.run import LCCPRun
@@ -8,9 +7,7 @@ from lccp.api.status import LCCPRunStatus
 from lccp_operator.facts import Facts
 from lccp_operator.plan.acceptance import Refusal, foreign_owner, told_of_another
 from lccp_operator.plan.context import Context
-
-ENDED_WELL = (Cause.COMPLETED, Cause.DRAINED)
-"""Ends that a trainer reports once its state is saved."""
+from lccp_operator.workloads.endings import ENDED_WELL
 
 
 def contradiction(context: Context) -> Refusal | None:

@@ -6,12 +6,9 @@ from lccp.api.causes import Cause
 from lccp.api.conditions import Reason
 from lccp.api.objects.journal import AttemptRecord, Gang
 from lccp_operator.plan.context import Context
-from lccp_operator.workloads.endings import STAYS_SECONDS, Ending
+from lccp_operator.workloads.endings import ENDED_WELL, STAYS_SECONDS, Ending
 from lccp_operator.workloads.state import Phase, WorkloadState
 from lccp_operator.workloads.training import Training
-
-ENDED_WELL = (Cause.COMPLETED, Cause.DRAINED)
-"""Results after which no pod of the attempt has anything to do."""
 
 MEETING_SECONDS = 60
 """A gang whose pods all began is seen complete within this time."""

@@ -7,13 +7,11 @@ from lccp.api.objects.journal import AttemptRecord
 from lccp_operator.plan.attempts.gangs import has_begun, old_gang_lives
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.goals import counted_failures
+from lccp_operator.workloads.endings import UNSEEN
 
 FRUITLESS = (Cause.INCOMPLETE_GANG, Cause.STORE_REFUSED)
 """Ends that another attempt without a wait would only repeat, whatever this one had done."""
 
-
-UNSEEN = (Cause.DISRUPTED, Cause.LOST)
-"""Ends that nobody need have seen: a process of the attempt may go on."""
 
 HEARD_SECONDS = 10.0
 """Trainers write a heartbeat every two seconds."""

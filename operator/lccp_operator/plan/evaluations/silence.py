@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from lccp.api.causes import Cause
 from lccp.api.labels import ANNEAL, INTRINSIC
 from lccp.facts.facts import EvaluationKey
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.evaluations.stages import name_of, outstanding
+from lccp_operator.workloads.endings import UNSEEN
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.state import WorkloadState
 
@@ -21,9 +21,6 @@ SILENT_SECONDS = 20.0
 LOADING = "it loads the checkpoint; if this lasts, its node is gone, or it can't reach the store"
 REPORTING = "its program has ended; if this lasts, it can't reach the store"
 SILENT = "it can't reach the store, it is frozen, or its node is gone"
-
-UNSEEN = (Cause.DISRUPTED, Cause.LOST)
-"""Causes of an end that nobody need have seen: a node may be cut off from Kubernetes alone."""
 
 
 def unheard(context: Context) -> Iterator[str]:

@@ -309,6 +309,17 @@ def test_a_refused_workload_is_reported_by_the_reconcile_that_was_refused(
     assert namespace.events("tiny").count("Refused") == 1
 
 
+def wait_degraded(reconciler: Reconciler, key: RunKey, namespace: Namespace, told: str) -> None:
+    """Reconcile until the condition says so."""
+    wait_for(
+        lambda: (
+            reconciler.reconcile(key)
+            and told in namespace.conditions("tiny")["Degraded"]["message"]
+        ),
+        "it is not told",
+    )
+
+
 def test_a_service_that_somebody_deletes_is_there_again_after_a_reconcile(
     namespace: Namespace, proxied: api.Cluster, tmp_path: Path
 ) -> None:
@@ -319,13 +330,11 @@ def test_a_service_that_somebody_deletes_is_there_again_after_a_reconcile(
             reconciler.reconcile(key)
         before = namespace.api.get(api.SERVICES, namespace.name, TRAINING)["metadata"]["uid"]
         namespace.api.delete(api.SERVICES, namespace.name, TRAINING, foreground=False)
-        wait_for(
-            lambda: (
-                reconciler.reconcile(key)
-                and "find each other is gone, or somebody changed what it selects: it is made again"
-                in namespace.conditions("tiny")["Degraded"]["message"]
-            ),
-            "it is not told",
+        wait_degraded(
+            reconciler,
+            key,
+            namespace,
+            "find each other is gone, or somebody changed what it selects: it is made again",
         )
         again = namespace.api.get(api.SERVICES, namespace.name, TRAINING)["metadata"]["uid"]
         reconciler.workloads_changed(key)
@@ -375,14 +384,7 @@ def test_a_service_whose_selector_somebody_edits_is_made_again(
         asked = namespace.api.get(api.SERVICES, namespace.name, TRAINING)["spec"]["selector"]
         edit = {"spec": {"selector": selector}}
         namespace.api.patch(api.SERVICES, namespace.name, TRAINING, edit)
-        wait_for(
-            lambda: (
-                reconciler.reconcile(key)
-                and "somebody changed what it selects"
-                in namespace.conditions("tiny")["Degraded"]["message"]
-            ),
-            "it is not told",
-        )
+        wait_degraded(reconciler, key, namespace, "somebody changed what it selects")
         reconciler.workloads_changed(key)
         reconciler.reconcile(key)
 
