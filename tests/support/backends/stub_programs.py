@@ -10,9 +10,9 @@ They write what is prepared as `ready/<kind>-<tokens>.json` beside the store, or
                                                  [--hang-at TOKENS [--hang-tries TRIES]]
                                                  [--field NAME] [--ready FOLDER]
 
-With `--telling` heartbeats name the complete checkpoints. With `--from-zero` the model before
-training is a checkpoint too. With `--field` each object that they write has an additional field of
-this name, like those of a newer version.
+With `--telling` heartbeats name the complete checkpoints, and go on while it waits. With
+`--from-zero` the model before training is a checkpoint too. With `--field` each object that they
+write has an additional field of this name, like those of a newer version.
 """
 
 import argparse
@@ -135,6 +135,8 @@ class Trainer:
                 return self.end("Drained", 0)
             if not self.waits():
                 self.step()
+            elif self.options.telling:
+                self.beat()
             if fails(self.options.fail):
                 code = fails(self.options.fail)
                 return self.end(CAUSES[code], code)
