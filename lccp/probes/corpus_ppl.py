@@ -13,8 +13,8 @@ the mean over all tokens of a document except the first:
   `saturation.guards` names. Where both lengths are equal, the shorter one's signal is not measured.
 
 Against tokens N of training the first is expected to follow `PPL = A ln N + B`, which the forecast
-of a signal fits. The SHA-256 of every document's text is in the values by sample: none may be in
-the training data. Clusters: documents.
+of a signal fits. The SHA-256 of every document's text is in the report: none may be in the training
+data. Clusters: documents.
 """
 
 from collections.abc import Iterator

@@ -115,6 +115,7 @@ def _report(name: str, asked: Asked, found: Measurement, files: dict[str, bytes]
         settings=asked.settings[name].document(),
         samples_digest=asked.frozen.digest,
         signals=tuple(found.signals),
+        documents={name: tuple(hashes) for name, hashes in found.documents.items()},
         **references,
     )
 

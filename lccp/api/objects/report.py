@@ -73,6 +73,13 @@ class ProbeReport(Contract):
     settings: Annotated[dict[str, Any], Field(description="Settings, defaults resolved.")]
     samples_digest: Annotated[str, Field(description="SHA-256 of the frozen samples.")] = ""
     signals: Annotated[tuple[SignalValue, ...], Field(description="Values of its signals.")]
+    documents: Annotated[
+        dict[str, tuple[str, ...]],
+        Field(
+            description="SHA-256 of the text of every document, by corpus, in the order of the "
+            "signals' values over documents: none may be in the training data."
+        ),
+    ] = {}
     details: Annotated[
         ObjectReference | None, Field(description="Arrays from which figures are drawn.")
     ] = None

@@ -38,8 +38,9 @@ def measure(records: Records, asked: CorpusPplSettings, _contexts: Contexts) -> 
         kind, _, name = signal.name.partition("/")
         found += _value(signal, *columns[kind], names.index(name))
     hashes = np.array(whole.frozen.header.names["document"])[whole.label("document")]
-    samples = by_sample(whole, {"tail_nll": tail, "sha256": hashes})
-    return Measurement(found, _by_position(whole, asked), samples)
+    own = {name: hashes[whole.label("corpus") == n].tolist() for n, name in enumerate(names)}
+    samples = by_sample(whole, {"tail_nll": tail})
+    return Measurement(found, _by_position(whole, asked), samples, documents=own)
 
 
 def _value(signal: Signal, records: Records, nll: FloatArray, corpus: int) -> Iterator[SignalValue]:

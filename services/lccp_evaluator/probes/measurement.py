@@ -40,6 +40,8 @@ class Measurement:
     """Values of every sample."""
     notes: Sequence[str] = ()
     """Sentences that a reader of the report should know."""
+    documents: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """SHA-256 of the text of every document, by corpus."""
 
 
 @dataclass(frozen=True)

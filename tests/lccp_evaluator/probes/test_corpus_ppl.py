@@ -72,7 +72,7 @@ def test_positions_are_averaged_by_band_within_a_corpus_and_then_over_corpora() 
 
 
 def test_a_document_is_told_by_the_hash_of_its_text() -> None:
-    samples = corpus_ppl.measure(records(WHOLE), ASKED, contexts(3)).samples
+    measured = corpus_ppl.measure(records(WHOLE), ASKED, contexts(3))
 
-    assert samples["sha256"].tolist() == ["a", "b", "c", "d"]
-    assert samples["tail_nll"].tolist() == [4.0, 6.0, 1.0, 3.0]
+    assert measured.documents == {"english": ["a", "b"], "code": ["c", "d"]}
+    assert measured.samples["tail_nll"].tolist() == [4.0, 6.0, 1.0, 3.0]

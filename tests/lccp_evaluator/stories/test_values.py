@@ -235,6 +235,8 @@ def test_corpus_ppl(world: World) -> None:
     read = world.read("corpus_ppl")
     (names, hashes) = (read.frozen.header.names[key] for key in ("corpus", "document"))
     assert len(set(hashes)) == len(hashes) == 4
+    reported = world.report.probes["corpus_ppl"].documents
+    assert reported == {"english": hashes[:2], "code": hashes[2:]}
     expected: dict[str, list[float]] = {}
     for sample, nll in zip(read.samples, read.answers, strict=True):
         corpus = names[int(sample.labels["corpus"])]
