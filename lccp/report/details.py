@@ -28,6 +28,8 @@ class CheckpointDetails:
     """A probe's details of the checkpoint at `tokens`."""
 
     tokens: int
+    version: int
+    """Of the probe."""
     settings: Mapping[str, Any]
     details: Details
 
@@ -77,7 +79,7 @@ def compared(
     def parts(name: str) -> list[CheckpointDetails]:
         found = ((report, details_of(report, name, fetch, damaged)) for report in reports)
         return [
-            CheckpointDetails(r.tokens, r.probes[name].settings, d)
+            CheckpointDetails(r.tokens, r.probes[name].version, r.probes[name].settings, d)
             for r, d in found
             if d is not None
         ]
@@ -86,10 +88,14 @@ def compared(
 
 
 def between(parts: Callable[[str], Sequence[CheckpointDetails]]) -> dict[str, dict[int, float]]:
-    """Signals that compare checkpoints, of all probes; `parts` gives a probe's parts, by name."""
+    """Signals that compare checkpoints, of all probes; `parts` gives a probe's parts, by name.
+
+    Of parts that were made in several ways, only the most frequent one counts, and among equally
+    frequent ones the oldest, as in `Trajectory`.
+    """
     found: dict[str, dict[int, float]] = {}
     for name, probe in PROBES.items():
-        if probe.comparison is None or not (measured := parts(name)):
+        if probe.comparison is None or not (measured := _alike(parts(name))):
             continue
         try:
             settings = probe.settings.parse(measured[0].settings, name)
@@ -100,3 +106,10 @@ def between(parts: Callable[[str], Sequence[CheckpointDetails]]) -> dict[str, di
             pairs = zip(measured, by_checkpoint, strict=True)
             found[signal] = {part.tokens: value for part, value in pairs if value is not None}
     return found
+
+
+def _alike(parts: Sequence[CheckpointDetails]) -> list[CheckpointDetails]:
+    """Those of the most frequent version and settings."""
+    made = [f"{part.version}, {sorted(part.settings.items())}" for part in parts]
+    usual = max(made, key=made.count, default="")
+    return [part for part, own in zip(parts, made, strict=True) if own == usual]

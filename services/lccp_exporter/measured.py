@@ -23,8 +23,9 @@ class DetailsReference:
     name: str
     """File name in the report's folder."""
     sha256: str
+    version: int
     settings: Mapping[str, Any]
-    """Settings of the probe."""
+    """Version and settings of the probe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class DetailsPart:
 
     probe: str
     name: str
+    version: int
     settings: Mapping[str, Any]
 
 
@@ -57,7 +59,7 @@ class Measured:
     def of(cls, report: EvaluationReport) -> Self:
         found = tuple(report.signals())
         beside = [
-            (name, part.details, part.settings)
+            (DetailsPart(name, part.details.name, part.version, part.settings), part.details.sha256)
             for name, part in report.probes.items()
             if part.details is not None
         ]
@@ -68,8 +70,8 @@ class Measured:
             sum(report.timings.values()) or None,
             tuple((one.name, one.band or "") for one in found),
             array("d", (one.value for one in found)),
-            tuple(DetailsPart(name, one.name, settings) for name, one, settings in beside),
-            b"".join(bytes.fromhex(one.sha256) for _, one, _ in beside),
+            tuple(part for part, _ in beside),
+            b"".join(bytes.fromhex(digest) for _, digest in beside),
         )
 
     @property
@@ -78,7 +80,10 @@ class Measured:
         size = len(self.digests) // len(self.parts) if self.parts else 0
         return {
             part.probe: DetailsReference(
-                part.name, self.digests[i * size : (i + 1) * size].hex(), part.settings
+                part.name,
+                self.digests[i * size : (i + 1) * size].hex(),
+                part.version,
+                part.settings,
             )
             for i, part in enumerate(self.parts)
         }

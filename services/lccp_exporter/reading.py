@@ -185,7 +185,7 @@ class StoreReader:
         def parts(name: str) -> list[CheckpointDetails]:
             found = ((m, arrays_beside(self.store, keys, m, name)) for m in measured)
             return [
-                CheckpointDetails(m.tokens, m.details[name].settings, d)
+                CheckpointDetails(m.tokens, m.details[name].version, m.details[name].settings, d)
                 for m, d in found
                 if d is not None
             ]

@@ -93,11 +93,28 @@ def test_checkpoints_are_compared_with_those_before_them() -> None:
     assert compared(REPORTS, nothing_beside) == {}
 
 
-def test_a_report_whose_settings_are_of_another_version_is_not_compared() -> None:
+def made_otherwise(**update: object) -> EvaluationReport:
+    """The first report, with another version or settings of its probe of heads."""
     part = REPORTS[0].probes["retrieval_heads"]
-    other = part.model_copy(update={"settings": {"former": 1}})
-    probes = REPORTS[0].probes | {"retrieval_heads": other}
+    other = part.model_copy(update=update)
+    return REPORTS[0].model_copy(update={"probes": REPORTS[0].probes | {"retrieval_heads": other}})
 
-    first = REPORTS[0].model_copy(update={"probes": probes})
 
-    assert compared([first, *REPORTS[1:]], fetch) == {}
+@pytest.mark.parametrize("other", [{"settings": {"former": 1}}, {"version": 9}])
+def test_a_report_that_was_made_otherwise_is_not_compared(other: dict[str, object]) -> None:
+    _, second, third = (report.tokens for report in REPORTS)
+
+    found = compared([made_otherwise(**other), *REPORTS[1:]], fetch)
+
+    assert second not in found[SPEARMAN]
+    assert found[SPEARMAN][third] == compared(REPORTS, fetch)[SPEARMAN][third]
+
+
+def test_of_reports_that_were_all_made_otherwise_the_oldest_count() -> None:
+    assert not compared([made_otherwise(version=9), REPORTS[1]], fetch)[SPEARMAN]
+
+
+def test_settings_of_another_version_of_lccp_are_not_compared() -> None:
+    former = made_otherwise(settings={"former": 1})
+
+    assert compared([former, former], fetch) == {}
