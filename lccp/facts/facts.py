@@ -37,6 +37,11 @@ class Told:
     attempt: int
     heartbeat: Heartbeat | None
     end: End | None
+    writer: str = ""
+    """Its name."""
+    ended_at: datetime | None = None
+    """When it wrote its end, by the clock of whoever reads repeatedly; None: only the end itself
+    tells, by its node's clock."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,8 @@ class RunFacts(Generic[R_co, V_co]):
     heard_at: datetime | None = None
     """When the newest attempt wrote its heartbeat, by the clock of whoever reads repeatedly; None:
     only the heartbeat itself tells, by its node's clock."""
+    seen_at: datetime | None = None
+    """When whoever reads repeatedly first saw that heartbeat."""
     ends: Mapping[int, End] = field(default_factory=dict)
     """Newest end, by attempt, of the run or of a branch."""
     told: tuple[Told, ...] = ()
@@ -72,6 +79,8 @@ class RunFacts(Generic[R_co, V_co]):
     reports: Mapping[EvaluationKey, R_co] = field(default_factory=dict)
     """By tokens and suite, oldest first."""
     progress: Mapping[EvaluationKey, EvaluationProgress] = field(default_factory=dict)
+    progress_seen: Mapping[EvaluationKey, datetime] = field(default_factory=dict)
+    """When whoever reads repeatedly first saw each."""
     failures: Mapping[EvaluationKey, EvaluationFailure] = field(default_factory=dict)
     verdict: V_co | None = None
     damaged: Mapping[str, str] = field(default_factory=dict)

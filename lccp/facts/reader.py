@@ -139,7 +139,7 @@ class RunReading(Generic[R, V]):
         listing, found = self.listing, self.listing.of_all_writers
         beats = self._each(found("heartbeat.json"), lambda _: decoding.whole(Heartbeat))
         ends = self._each(found("end.json"), lambda _: decoding.whole(End))
-        told = {w: Told(attempt_of(w), beats.get(w), ends.get(w)) for w in listing.all_writers()}
+        told = {w: Told(attempt_of(w), beats.get(w), ends.get(w), w) for w in listing.all_writers()}
         return {writer: one for writer, one in told.items() if one.heartbeat or one.end}
 
     def checkpoints(self) -> dict[int, Checkpoint]:

@@ -1,9 +1,7 @@
 """Observing one run's part of a store: its facts, or since when and why they are unreadable."""
 
-from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Generic, TypeVar
 
 from lccp.api.conditions import Reason
 from lccp.api.objects.base import StoreObject
@@ -14,6 +12,7 @@ from lccp.facts.reader import RunReader
 from lccp.store.keys import RunKeys
 from lccp.store.port import ObjectInfo, Store
 from lccp_operator.facts import KEEP, Facts
+from lccp_operator.hearing import Hearing
 from lccp_operator.observed import Known, Unknown
 
 WHAT_THEN = "nothing is started or judged until it answers; make sure that it is up and reachable"
@@ -28,34 +27,6 @@ DAMAGED_THEN = (
 def unreachable(error: LccpError) -> str:
     """What is wrong with an unusable store, and the consequence."""
     return f"{error}: {WHAT_THEN if isinstance(error, StoreUnavailable) else REFUSED_THEN}"
-
-
-K = TypeVar("K", bound=Hashable)
-
-
-class Hearing(Generic[K]):
-    """When others last wrote what they write repeatedly, though their clocks may be wrong."""
-
-    def __init__(self) -> None:
-        self._looked_at: datetime | None = None
-        self._known: Mapping[K, tuple[datetime, datetime]] = {}
-        """What each told last, and when it was written."""
-
-    def times(self, told: Mapping[K, datetime], now: datetime) -> dict[K, datetime]:
-        """When each was written, by a look at `now`: when it tells, if that is possible.
-
-        The clock of a writer's node may be wrong: it wrote after the last look, and by `now`.
-        """
-        self._known = {key: self._heard(key, at, now) for key, at in told.items()}
-        self._looked_at = now
-        return {key: heard for key, (_, heard) in self._known.items()}
-
-    def _heard(self, key: K, at: datetime, now: datetime) -> tuple[datetime, datetime]:
-        known = self._known.get(key)
-        if known is not None and known[0] == at:
-            return known
-        possible = (self._looked_at or at) <= at <= now
-        return at, at if possible else now
 
 
 class StoreObserver:
@@ -76,6 +47,8 @@ class StoreObserver:
         self._heard: Hearing[int] = Hearing()
         """Of attempts."""
         self._progressed: Hearing[EvaluationKey] = Hearing()
+        self._ended: Hearing[str] = Hearing()
+        """Of writers."""
 
     def part(self, now: datetime) -> Known[Facts] | Unknown:
         """The facts, or since when and why they are unreadable."""
@@ -128,15 +101,23 @@ class StoreObserver:
         return self._reader.facts(listing)
 
     def _timed(self, facts: Facts, now: datetime) -> Facts:
-        """With the times at which the newest heartbeat and all progress were written."""
+        """With the times at which the newest heartbeat, all progress and all ends were written."""
         newest = {n: facts.heartbeats[n].at for n in sorted(facts.heartbeats)[-1:]}
-        heard = self._heard.times(newest, now)
+        heard = next(iter(self._heard.heard(newest, now).values()), None)
         progress = facts.progress
-        at = self._progressed.times({key: told.at for key, told in progress.items()}, now)
+        told = self._progressed.heard({key: one.at for key, one in progress.items()}, now)
+        ends = {one.writer: one.end.at for one in facts.told if one.end is not None}
+        ended = self._ended.heard(ends, now)
         return replace(
             facts,
-            heard_at=next(iter(heard.values()), None),
-            progress={k: told.model_copy(update={"at": at[k]}) for k, told in progress.items()},
+            heard_at=heard.at if heard else None,
+            seen_at=heard.seen if heard else None,
+            progress={k: p.model_copy(update={"at": told[k].at}) for k, p in progress.items()},
+            progress_seen={key: one.seen for key, one in told.items()},
+            told=tuple(
+                replace(one, ended_at=ended[one.writer].at) if one.end is not None else one
+                for one in facts.told
+            ),
         )
 
     def _unknown(self, now: datetime, why: str, reason: Reason) -> Unknown:

@@ -21,11 +21,10 @@ from lccp.api.conditions import Reason
 from lccp.api.objects.journal import Journal
 from lccp.contract.errors import StoreUnavailable
 from lccp.store.port import Store
-from lccp_operator.observe import Hearing, StoreObserver
+from lccp_operator.observe import StoreObserver
 from lccp_operator.observed import Known, Unknown
 
 MANIFEST = manifest_of(EVERY_TOKENS)
-SECOND = timedelta(seconds=1)
 
 
 class SilentStore(MemoryStore):
@@ -177,20 +176,3 @@ def test_what_was_forgotten_is_read_again() -> None:
 
     assert not observer.moved()
     assert observer.part(START) == before
-
-
-def test_a_possible_time_is_taken_as_it_is_told() -> None:
-    hearing: Hearing[str] = Hearing()
-    assert hearing.times({"a": START - SECOND}, START) == {"a": START - SECOND}
-    assert hearing.times({"a": START + SECOND}, START + 2 * SECOND) == {"a": START + SECOND}
-
-
-def test_an_impossible_time_is_that_of_the_look_which_found_it() -> None:
-    hearing: Hearing[str] = Hearing()
-    ahead, behind = START + 60 * SECOND, START - 60 * SECOND
-
-    assert hearing.times({"a": ahead}, START) == {"a": START}
-    assert hearing.times({"a": ahead}, START + SECOND) == {"a": START}
-    assert hearing.times({"a": behind}, START + 2 * SECOND) == {"a": START + 2 * SECOND}
-    assert hearing.times({"a": behind}, START + 3 * SECOND) == {"a": START + 2 * SECOND}
-    assert hearing.times({}, START + 4 * SECOND) == {}

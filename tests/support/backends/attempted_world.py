@@ -26,6 +26,9 @@ from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import Phase, Pod, Trouble, WorkloadState
 from lccp_operator.workloads.training import Training
 
+CLOCKS = [timedelta(), *(timedelta(minutes=m) for m in (-60, -2, 2, 60))]
+"""How much the clock of a node may be ahead of the operator's."""
+
 POLICY = {"maxRestarts": 3, "backoffSeconds": 10, "maxBackoffSeconds": 35}
 
 

@@ -5,6 +5,7 @@ import hashlib
 from lccp.api.causes import Cause
 from lccp.api.conditions import Reason
 from lccp.api.objects.journal import AttemptRecord, Gang
+from lccp.facts.facts import Told
 from lccp_operator.plan.context import Context
 from lccp_operator.workloads.endings import ENDED_WELL, STAYS_SECONDS, Ending
 from lccp_operator.workloads.state import Phase, WorkloadState
@@ -82,13 +83,22 @@ def stay_seconds_left(context: Context) -> float | None:
     end = context.facts.ends.get(attempt.number) if attempt is not None else None
     if attempt is None or end is None or gang is None or gang.deleting:
         return None
-    running = [pod.began_at for pod in gang.pods if pod.phase is Phase.RUNNING and pod.began_at]
-    its_own = bool(running) and max(running) <= end.at
-    if end.result not in ENDED_WELL and not its_own:
+    told = [one for one in context.facts.told if one.attempt == attempt.number and one.end]
+    last = next((one for one in reversed(told) if one.end == end), None)
+    if last is None or (end.result not in ENDED_WELL and not _is_of(gang, last.writer)):
         return None
-    told = (one.end for one in context.facts.told if one.attempt == attempt.number and one.end)
-    well = [one.at for one in told if one.result in ENDED_WELL]
-    return context.seconds_left(min([end.at, *well]), STAYS_SECONDS)
+    since = [one.ended_at or end.at for one in told if one is last or _is_good(one)]
+    return context.seconds_left(min(since), STAYS_SECONDS)
+
+
+def _is_good(told: Told) -> bool:
+    return told.end is not None and told.end.result in ENDED_WELL
+
+
+def _is_of(gang: WorkloadState, writer: str) -> bool:
+    """A pod that the gang has now is that writer of its attempt."""
+    uids = (pod.uid.replace("-", "") for pod in gang.pods)
+    return any(uid and writer.endswith(f"-{uid[:8]}") for uid in uids)
 
 
 def has_begun(context: Context, attempt: AttemptRecord) -> bool:

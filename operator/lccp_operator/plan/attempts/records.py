@@ -62,7 +62,8 @@ def steered(context: Context) -> Journal:
 
 def _ending(context: Context, attempt: AttemptRecord) -> Ending | None:
     gang, state = Training.of(attempt), context.gang
-    begun = gang.done(context.facts) or attempt.number in context.facts.heartbeats
+    met = context.journal.gang is not None and context.journal.gang.attempt == attempt.number
+    begun = met or gang.done(context.facts) or attempt.number in context.facts.heartbeats
     if state.ended or state.stuck if state is not None else begun:
         return gang.ending(state, context.facts)
     if state is not None and incoherent(context, attempt, state):

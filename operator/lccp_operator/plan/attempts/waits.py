@@ -16,6 +16,9 @@ FRUITLESS = (Cause.INCOMPLETE_GANG, Cause.STORE_REFUSED)
 HEARD_SECONDS = 10.0
 """Trainers write a heartbeat every two seconds."""
 
+IMPORTER_HEARD_SECONDS = 25.0
+"""Importers write one every ten seconds, between two pieces of their work."""
+
 
 def ready(context: Context) -> bool:
     """A new attempt may begin: the old ones are gone, the wait is over, the namespace stays."""
@@ -26,14 +29,20 @@ def ready(context: Context) -> bool:
 def still_heard_seconds_left(context: Context) -> float:
     """Seconds until the last attempt, which ended without its trainer's word, would be silent.
 
-    A process of it may train where nobody sees it, until it reads that it is to drain.
+    A process of it may train where nobody sees it, until it reads that it is to drain. Its clock
+    may be wrong, so this depends only on when its heartbeat was first seen.
     """
     last, beats = context.last_attempt, context.facts.heartbeats
     if context.by_command or last is None or last.cause not in UNSEEN:
         return 0.0
     if last.number in context.facts.ends or last.number != max(beats, default=None):
         return 0.0
-    return context.seconds_left(context.facts.heard_at or beats[last.number].at, HEARD_SECONDS)
+    since = context.facts.seen_at or beats[last.number].at
+    return context.seconds_left(since, _heard_seconds(context))
+
+
+def _heard_seconds(context: Context) -> float:
+    return HEARD_SECONDS if context.spec.source is None else IMPORTER_HEARD_SECONDS
 
 
 def why_it_waits(context: Context) -> str:
@@ -41,8 +50,8 @@ def why_it_waits(context: Context) -> str:
     if still_heard_seconds_left(context) <= 0:
         return "the next attempt starts after a wait"
     return (
-        "its heartbeat is recent, so it may still train where nobody sees it: the next attempt "
-        f"starts once it has been silent for {HEARD_SECONDS:.0f} s, or says that it has ended"
+        "it may still work where nobody sees it: the next attempt starts once its heartbeat has "
+        f"not changed for {_heard_seconds(context):.0f} s, or says that it has ended"
     )
 
 

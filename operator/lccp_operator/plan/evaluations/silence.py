@@ -40,28 +40,33 @@ def unheard_seconds_left(context: Context) -> Iterator[float]:
 
 
 def still_heard(context: Context) -> dict[EvaluationKey, float]:
-    """Evaluations whose last try was interrupted, but may still work: seconds until it is silent.
+    """Evaluations that nobody sees, but that may still work: seconds until each is silent.
 
     Nothing is begun beside it: its report will count. A command knows its processes itself.
     """
-    given_up = {*outstanding(context)} - {workload.key for workload in context.evaluations}
-    left = {key: _heard_for(context, key) for key in sorted(given_up)}
+    unseen = {*outstanding(context)} - {workload.key for workload in context.evaluations}
+    left = {key: _heard_for(context, key) for key in sorted(unseen)}
     return {} if context.by_command else {key: one for key, one in left.items() if one > 0}
 
 
 def told_of_heard(key: EvaluationKey) -> str:
     """A sentence about one of these."""
     return (
-        f"evaluation of {name_of(key)}: its last try, which was interrupted, reported its progress "
-        f"less than {SILENT_SECONDS:g} s ago: no other is begun beside it until that is longer ago"
+        f"evaluation of {name_of(key)}: an evaluator may still work on it where nobody sees it: no "
+        f"other is begun until its progress has not changed for {SILENT_SECONDS:g} s"
     )
 
 
 def _heard_for(context: Context, key: EvaluationKey) -> float:
-    outcome, progress = context.outcome(key), context.facts.progress.get(key)
-    if outcome is None or outcome.cause not in UNSEEN or progress is None or not progress.beats:
+    """Its clock may be wrong, so this depends only on when its progress was first seen."""
+    progress, seen = context.facts.progress.get(key), context.facts.progress_seen.get(key)
+    if progress is None or seen is None or not progress.beats:
         return 0.0
-    return context.seconds_left(progress.at, SILENT_SECONDS)
+    outcome = context.outcome(key)
+    ended_at = outcome.at if outcome is not None and outcome.cause not in UNSEEN else None
+    if ended_at is not None and seen <= ended_at:
+        return 0.0
+    return context.seconds_left(seen, SILENT_SECONDS)
 
 
 def _silence(

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from attempted_world import (
+    CLOCKS,
     POLICY,
     REFUSED,
     a_training_world,
@@ -260,30 +261,31 @@ def test_nothing_is_made_again_for_a_gang_that_must_end(ends: str) -> None:
     assert gangs(decided) == []
 
 
+@pytest.mark.parametrize("off", CLOCKS)
 @pytest.mark.parametrize(
-    ("result", "began", "after", "over"),
+    ("result", "uid", "after", "over"),
     [
-        (Cause.COMPLETED, -60, 29, False),
-        (Cause.COMPLETED, -60, 30, True),
-        (Cause.COMPLETED, 10, 30, True),
-        (Cause.INTERNAL, -60, 30, True),
-        (Cause.DISRUPTED, 10, 600, False),
+        (Cause.COMPLETED, "00000001-7", 29, False),
+        (Cause.COMPLETED, "00000001-7", 30, True),
+        (Cause.COMPLETED, "00000002-7", 30, True),
+        (Cause.INTERNAL, "00000001-7", 30, True),
+        (Cause.DISRUPTED, "00000002-7", 600, False),
     ],
     ids=["ends", "hangs", "its Job makes pods anew", "failed and hangs", "admitted again"],
 )
 def test_a_gang_whose_end_is_in_the_store_is_over_though_its_pods_do_not_end(
-    result: Cause, began: int, after: int, over: bool
+    result: Cause, uid: str, after: int, over: bool, off: timedelta
 ) -> None:
     world = a_training_world()
     manifest = manifest_of(BUDGET_TOKENS).to_json()
     world.store.put(KEYS.checkpoint_manifest(BUDGET_TOKENS), manifest)
-    end = End(result=result, tokens=BUDGET_TOKENS, at=world.now)
+    end = End(result=result, tokens=BUDGET_TOKENS, at=world.now + off)
     world.store.put(KEYS.end(heartbeat_of(1, 0, world.now).writer), end.to_json())
-    pod = Pod(0, "a", Phase.RUNNING, began_at=world.now + timedelta(seconds=began))
+    gang = {Training(1): WorkloadState(Phase.RUNNING, (Pod(0, uid, Phase.RUNNING),))}
+    world.reconcile(observed(world, gang))
     world.pass_time(after)
-    gang = WorkloadState(Phase.RUNNING, (pod,))
 
-    decided = world.reconcile(replace(world.observed(), workloads=Known({Training(1): gang})))
+    decided = world.reconcile(observed(world, gang))
 
     attempt = world.journal.attempts[0]
     assert attempt.cause is (result if over else None)

@@ -3,7 +3,15 @@
 from dataclasses import replace
 
 import pytest
-from attempted_world import POLICY, a_training_world, a_world, gangs, observed, training
+from attempted_world import (
+    POLICY,
+    a_training_world,
+    a_world,
+    gangs,
+    observed,
+    observed_gang,
+    training,
+)
 from operator_world import (
     BUDGET_TOKENS,
     EVERY_TOKENS,
@@ -16,13 +24,13 @@ from operator_world import (
 
 from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
-from lccp.api.objects.journal import Journal
+from lccp.api.objects.journal import Control, Journal
 from lccp.api.objects.training import Ledger
 from lccp_operator.intents import (
     DeleteWorkload,
 )
 from lccp_operator.plan.attempts.waits import HEARD_SECONDS
-from lccp_operator.workloads.state import Phase, WorkloadState
+from lccp_operator.workloads.state import Phase, Pod, WorkloadState
 from lccp_operator.workloads.training import Training
 
 
@@ -45,6 +53,22 @@ def test_an_attempt_that_disappeared_after_a_heartbeat_is_lost_and_replaced_unco
     lost, current = world.journal.attempts
     assert (lost.cause, lost.counted) == (Cause.LOST, False)
     assert (current.number, gangs(decided)) == (2, [Training(2)])
+
+
+def test_a_gang_that_had_met_and_disappeared_is_told_to_drain_before_the_next_one() -> None:
+    """Its pods may go on to load the model where nobody sees them, and then train."""
+    world = a_world()
+    world.reconcile()
+    pods = Pod(0, "a", Phase.RUNNING), Pod(1, "b", Phase.RUNNING)
+    world.reconcile(observed_gang(world, *pods))
+    world.workers.clear()
+
+    decided = world.reconcile()
+
+    lost, current = world.journal.attempts
+    assert (lost.cause, lost.counted) == (Cause.LOST, False)
+    assert (current.number, gangs(decided)) == (2, [Training(2)])
+    assert Control.from_json(world.store.get(KEYS.control(1)), "control").request == "Drain"
 
 
 def test_no_attempt_begins_in_a_namespace_that_is_being_deleted() -> None:

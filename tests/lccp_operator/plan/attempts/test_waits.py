@@ -1,17 +1,20 @@
 """Attempts wait after failed ones, and for pods that still exist."""
 
 from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from attempted_world import POLICY, a_training_world, gangs, observed, training
+from attempted_world import CLOCKS, POLICY, a_training_world, gangs, observed, training
 from operator_world import (
     EVERY_TOKENS,
     KEYS,
     NEVER,
     World,
     a_small_run,
+    an_attached_run,
+    begun,
     conditions,
     heartbeat_of,
 )
@@ -22,8 +25,9 @@ from lccp.api.conditions import ConditionType
 from lccp.api.exits import ExitCode
 from lccp.api.objects.training import End, Fetched
 from lccp.store.keys import writer_name
+from lccp_evaluator.importer.pulse import BEAT_SECONDS
 from lccp_operator.observed import Known
-from lccp_operator.plan.attempts.waits import HEARD_SECONDS
+from lccp_operator.plan.attempts.waits import HEARD_SECONDS, IMPORTER_HEARD_SECONDS
 from lccp_operator.plan.finish import ENDING_SECONDS
 from lccp_operator.workloads.state import Phase, Pod, WorkloadState
 from lccp_operator.workloads.training import Training
@@ -56,19 +60,51 @@ def test_a_disruption_is_answered_at_once_and_not_counted(code: int, how: dict[s
     assert not world.journal.attempts[0].counted
 
 
-def test_nothing_begins_beside_an_attempt_that_nobody_sees_but_that_is_heard() -> None:
+@pytest.mark.parametrize("off", CLOCKS)
+@pytest.mark.parametrize("restarted", [False, True], ids=["the same operator", "another operator"])
+def test_nothing_begins_beside_an_attempt_that_nobody_sees_but_that_is_heard(
+    off: timedelta, restarted: bool
+) -> None:
     world = a_training_world()
     world.workers.clear()
     for _ in range(3):
-        beat = heartbeat_of(1, EVERY_TOKENS, world.now)
+        beat = heartbeat_of(1, EVERY_TOKENS, world.now + off)
         world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+        if restarted:
+            world.restart_operator()
         decided = world.reconcile()
         assert gangs(decided) == []
         assert decided.due_after_seconds == HEARD_SECONDS
-        assert "may still train where nobody sees it" in message(world, ConditionType.TRAINING)
+        assert "it may still work where nobody sees it" in message(world, ConditionType.TRAINING)
         world.pass_time(HEARD_SECONDS - 1)
 
     world.pass_time(1)
+    assert gangs(world.reconcile()) == [Training(2)]
+
+
+def test_a_clock_that_goes_back_lengthens_no_wait_for_silence() -> None:
+    world = a_training_world()
+    world.workers.clear()
+    world.reconcile()
+
+    world.pass_time(-3_600)
+    assert world.reconcile().due_after_seconds == HEARD_SECONDS
+    world.pass_time(HEARD_SECONDS)
+    assert gangs(world.reconcile()) == [Training(2)]
+
+
+def test_nothing_begins_beside_an_importer_that_nobody_sees_between_two_heartbeats() -> None:
+    world = begun(World(an_attached_run(restartPolicy=POLICY), NEVER))
+    world.workers.clear()
+    world.reconcile()
+
+    world.pass_time(BEAT_SECONDS + 2)
+    assert gangs(world.reconcile()) == []
+    beat = heartbeat_of(1, EVERY_TOKENS, world.now)
+    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+    world.pass_time(BEAT_SECONDS + 2)
+    assert gangs(world.reconcile()) == []
+    world.pass_time(IMPORTER_HEARD_SECONDS)
     assert gangs(world.reconcile()) == [Training(2)]
 
 

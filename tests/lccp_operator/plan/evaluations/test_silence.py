@@ -1,9 +1,11 @@
 """Evaluators that run, but report nothing, or seem lost, but report."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from attempted_world import CLOCKS
 from evaluated_world import FIRST, a_world, begun, outcome
 from operator_world import KEYS, World, manifest_of, report_of
 
@@ -84,34 +86,76 @@ def test_an_evaluator_that_reports_nothing_any_more_is_named_with_the_time(
     assert plan.requeue_after_seconds == (1 if beats and not silent else POLL_SECONDS)
 
 
+def tell(world: World, done: int, beats: bool = True, off: timedelta = timedelta()) -> None:
+    """The first evaluation reports, by a clock that is ahead by `off`."""
+    progress = EvaluationProgress(done=done, total=9, at=world.now + off, beats=beats)
+    world.store.put(KEYS.evaluation_progress(FIRST, INTRINSIC), progress.to_json())
+
+
 def lose(world: World, beats: bool) -> None:
     """The pod of the first evaluation, which has just reported, is lost, and then gone."""
     world.reconcile()
-    progress = EvaluationProgress(done=3, total=9, at=world.now, beats=beats)
-    world.store.put(KEYS.evaluation_progress(FIRST, INTRINSIC), progress.to_json())
+    tell(world, 3, beats)
     pod = Pod(0, "a", Phase.RUNNING, deleting=True, lost=True)
     gone = Known({Evaluation(FIRST): WorkloadState(Phase.RUNNING, (pod,))})
     world.reconcile(replace(world.observed(), workloads=gone))
     world.workers.clear()
 
 
-def test_nothing_is_begun_beside_an_evaluator_that_seems_lost_but_reports() -> None:
+def orphan(world: World, beats: bool) -> None:
+    """The pod of the first evaluation, which has just reported, loses its Job and its labels."""
+    world.reconcile()
+    tell(world, 3, beats)
+    world.reconcile()
+    world.workers.clear()
+
+
+def strip(world: World, beats: bool) -> None:
+    """The same, of its second try: the first one has failed."""
+    world.reconcile()
+    world.evaluate(code=70)
+    world.reconcile()
+    world.workers.clear()
+    world.pass_time(600)
+    orphan(world, beats)
+
+
+@pytest.mark.parametrize("off", CLOCKS)
+@pytest.mark.parametrize("restarted", [False, True], ids=["the same operator", "another operator"])
+@pytest.mark.parametrize(("vanish", "number"), [(lose, 1), (orphan, 1), (strip, 2)])
+def test_nothing_is_begun_beside_an_evaluator_that_nobody_sees_but_that_reports(
+    vanish: Callable[[World, bool], None], number: int, restarted: bool, off: timedelta
+) -> None:
     world = a_world()
-    lose(world, beats=True)
+    vanish(world, True)
     world.pass_time(HEARD_SECONDS)
-    for _ in range(3):
+    for done in range(4, 7):
         world.pass_time(5)
-        progress = EvaluationProgress(done=4, total=9, at=world.now, beats=True)
-        world.store.put(KEYS.evaluation_progress(FIRST, INTRINSIC), progress.to_json())
+        tell(world, done, off=off)
+        if restarted:
+            world.restart_operator()
         decided = world.reconcile()
         assert begun(decided) == []
-        assert decided.due_after_seconds == SILENT_SECONDS
-    told = "its last try, which was interrupted, reported its progress less than 20 s ago: no other"
+        assert decided.due_after_seconds in (HEARD_SECONDS, SILENT_SECONDS)
+    told = "no other is begun until its progress has not changed for 20 s"
     assert told in evaluating(world)
 
     world.pass_time(SILENT_SECONDS)
-    assert begun(world.reconcile()) == [Evaluation(FIRST, number=1)]
+    assert begun(world.reconcile()) == [Evaluation(FIRST, number=number)]
     assert told not in evaluating(world)
+
+
+def test_one_whose_end_was_seen_is_not_waited_for() -> None:
+    world = a_world(policy={"backoffSeconds": 1})
+    world.reconcile()
+    tell(world, 3)
+    world.reconcile()
+    world.evaluate(code=70)
+    world.reconcile()
+    world.workers.clear()
+
+    world.pass_time(1)
+    assert begun(world.reconcile()) == [Evaluation(FIRST, number=2)]
 
 
 def test_the_report_of_an_evaluator_that_seemed_lost_counts() -> None:
