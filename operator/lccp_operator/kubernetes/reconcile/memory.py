@@ -2,19 +2,20 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
 
 from lccp.api.run import LCCPRun
 from lccp.contract.errors import LccpError
 from lccp.store.port import Store
+from lccp_operator.hearing import Hearing
 from lccp_operator.intents import Plan
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.backend import KubernetesRuns, KubernetesWorkloads
 from lccp_operator.kubernetes.reconcile.resync import Resync
 from lccp_operator.kubernetes.workloads.reading import WorkloadReader
-from lccp_operator.kubernetes.workloads.seen import RunKey
+from lccp_operator.kubernetes.workloads.seen import KubeletTime, RunKey
 from lccp_operator.observe import StoreObserver
 from lccp_operator.observed import Known, Observed, Unknown
 from lccp_operator.workloads.kind import Workload
@@ -31,6 +32,7 @@ class RunMemory:
     """Name of its store."""
     workloads: KubernetesWorkloads
     observer: StoreObserver
+    kubelets: Hearing[KubeletTime] = field(default_factory=Hearing)
     workloads_unknown_since: datetime | None = None
     runs: KubernetesRuns | None = None
     """Of the last reconcile: it has the version of the run object that this process wrote."""
@@ -49,7 +51,7 @@ class RunMemory:
     ) -> Known[dict[Workload, WorkloadState]] | Unknown:
         """The run's workloads, or the time since which they are unknown, and why."""
         try:
-            found = reader.read(run, now)
+            found = reader.read(run, now, self.kubelets)
         except LccpError as error:
             self.workloads_unknown_since = self.workloads_unknown_since or now
             return Unknown(self.workloads_unknown_since, str(error))

@@ -1,7 +1,11 @@
 """How the containers of a pod ended, as its kubelet reports it. Pure."""
 
+from collections.abc import Iterable
+from datetime import datetime
+
 from lccp.api import labels
 from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.workloads.seen import KubeletTime
 from lccp_operator.kubernetes.workloads.troubles import MESSAGE_LENGTH_MAX
 
 NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
@@ -36,6 +40,20 @@ def terminated(pod: Object) -> Object:
             ended: Object = container["state"]["terminated"]
             return ended
     return {}
+
+
+def kubelet_times(pods: Iterable[Object]) -> dict[KubeletTime, datetime]:
+    """The times in the pods' statuses that matter, by their nodes' clocks.
+
+    A pod that the API server created later than its kubelet says began then.
+    """
+    found: dict[KubeletTime, datetime] = {}
+    for pod in pods:
+        meta, status = pod["metadata"], pod.get("status", {})
+        told = (status.get("startTime"), terminated(pod).get("finishedAt"), reports_since(pod))
+        created = datetime.fromisoformat(meta["creationTimestamp"])
+        found |= {(meta["uid"], at): max(datetime.fromisoformat(at), created) for at in told if at}
+    return found
 
 
 def init_container(status: Object, name: str) -> Object:

@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 from lccp.api import labels
 from lccp.api.run import LCCPRun
 from lccp.contract.errors import LccpError, NotFound
+from lccp_operator.hearing import Hearing
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.workloads.endings import kubelet_times
 from lccp_operator.kubernetes.workloads.informer import Informer
 from lccp_operator.kubernetes.workloads.jobs import selects, service_name
 from lccp_operator.kubernetes.workloads.naming import named
-from lccp_operator.kubernetes.workloads.seen import RunKey, Seen, owner_uids
+from lccp_operator.kubernetes.workloads.seen import KubeletTime, RunKey, Seen, owner_uids
 from lccp_operator.kubernetes.workloads.states import states
 from lccp_operator.kubernetes.workloads.troubles import has_ended, is_pending, of_status
 from lccp_operator.workloads.kind import Workload
@@ -42,8 +44,10 @@ class WorkloadReader:
         self.pods = pods
         self.services = services
 
-    def read(self, run: LCCPRun, now: datetime) -> dict[Workload, WorkloadState]:
-        """The workloads.
+    def read(
+        self, run: LCCPRun, now: datetime, hearing: Hearing[KubeletTime]
+    ) -> dict[Workload, WorkloadState]:
+        """The workloads. `hearing` knows what was read of this run before.
 
         Raises:
             ApiUnavailable: they are unknown.
@@ -58,6 +62,7 @@ class WorkloadReader:
         workloads = named(own, run.metadata.name)
         waiting = [silent for silent in unexplained(own, pods) if _age(silent, now) > WAITING]
         held = [job for job in own if job["spec"].get("suspend")]
+        heard = hearing.heard(kubelet_times(pods), now)
         seen = Seen(
             workloads,
             pods,
@@ -65,6 +70,7 @@ class WorkloadReader:
             self._workloads(key, held),
             tuple(self.jobs.in_namespace(key.namespace)) if held else (),
             frozenset(self._service_names(key, run.metadata.uid, workloads)),
+            {time: one.at for time, one in heard.items()},
         )
         return states(seen, now)
 

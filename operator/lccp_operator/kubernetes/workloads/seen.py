@@ -1,7 +1,7 @@
 """The objects that were read of a run's workloads."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -12,6 +12,10 @@ from lccp_operator.workloads.state import SavedState
 
 CHANGES = "changes"
 """Key of a Job as it is kept: what it lacks of what was asked of it, in words."""
+
+
+KubeletTime = tuple[str, str]
+"""UID of a pod, and a time as its kubelet told it."""
 
 
 class RunKey(NamedTuple):
@@ -34,6 +38,14 @@ class Seen:
     """Jobs of all runs of the namespace, if one of `jobs` is held by a queue."""
     services: frozenset[str] | None = None
     """Names of the Services that select the pods of their gang; None: not read."""
+    heard: Mapping[KubeletTime, datetime] = field(default_factory=dict)
+    """By the API server's clock, the times that kubelets told of these pods by their own."""
+
+    def when(self, pod: Object, told: str | None) -> datetime | None:
+        """A time that the pod's kubelet told, by the API server's clock."""
+        if told is None:
+            return None
+        return self.heard.get((pod["metadata"]["uid"], told)) or datetime.fromisoformat(told)
 
 
 def owner_uids(document: Object) -> set[str]:

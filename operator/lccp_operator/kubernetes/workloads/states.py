@@ -70,7 +70,7 @@ def _without_job(seen: Seen, now: datetime) -> dict[Workload, WorkloadState]:
     for pod in seen.pods:
         if _controller_uid(pod) in jobs:
             continue
-        workload, found = workload_named("Pod", pod), _pod(pod, now)
+        workload, found = workload_named("Pod", pod), _pod(pod, seen, now)
         if not found.over:
             check_labelled(pod, workload)
         if workload is not None:
@@ -84,7 +84,7 @@ def _without_job(seen: Seen, now: datetime) -> dict[Workload, WorkloadState]:
 
 def _state(job: Object, seen: Seen, now: datetime) -> WorkloadState:
     own = tuple(pod for pod in seen.pods if _controller_uid(pod) == job["metadata"]["uid"])
-    pods = tuple(_pod(pod, now) for pod in own)
+    pods = tuple(_pod(pod, seen, now) for pod in own)
     status, spec = job.get("status", {}), job["spec"]
     phase = _phase(job, pods)
     rule, exit_code = _failure(status.get("conditions", ()))
@@ -156,7 +156,7 @@ def _failure(conditions: Iterable[Object]) -> tuple[EndingRule | None, int | Non
     return None, None
 
 
-def _pod(pod: Object, now: datetime) -> Pod:
+def _pod(pod: Object, seen: Seen, now: datetime) -> Pod:
     status = pod.get("status", {})
     ended = terminated(pod)
     phase = PHASES.get(status.get("phase", ""), Phase.PENDING)
@@ -166,7 +166,8 @@ def _pod(pod: Object, now: datetime) -> Pod:
     program = "" if by_node else program_failure(suite_ended)
     if phase is Phase.PENDING and (suite_ended or "running" in suite):
         phase = Phase.RUNNING
-    lingers = phase is Phase.RUNNING and _long_over(ended, now)
+    ended_at = seen.when(pod, ended.get("finishedAt"))
+    lingers = phase is Phase.RUNNING and ended_at is not None and now - ended_at > LINGERS_AFTER
     if lingers:
         phase = Phase.FAILED if ended["exitCode"] else Phase.SUCCEEDED
     unexplained = phase is Phase.FAILED and not (program or by_node)
@@ -174,7 +175,7 @@ def _pod(pod: Object, now: datetime) -> Pod:
         index=_index(pod["metadata"]),
         uid=pod["metadata"]["uid"],
         phase=phase,
-        began_at=_time(status.get("startTime")),
+        began_at=seen.when(pod, status.get("startTime")),
         deleting="deletionTimestamp" in pod["metadata"],
         exit_code=ended.get("exitCode"),
         out_of_memory=OUT_OF_MEMORY in (ended.get("reason"), suite_ended.get("reason")),
@@ -183,7 +184,7 @@ def _pod(pod: Object, now: datetime) -> Pod:
         program=program,
         message=short(ended.get("message", "")),
         silent_node=silent_node(pod) if phase is Phase.RUNNING else "",
-        reports_since=_time(reports_since(pod)),
+        reports_since=seen.when(pod, reports_since(pod)),
         lost=phase not in TERMINAL and _overdue(pod, now),
         lingers=lingers,
         killed=by_node or _killed(status, bool(ended or program), phase),
@@ -202,11 +203,6 @@ def _index(meta: Object) -> int:
         f"pod {meta['name']} has the label {INDEX_LABEL}={index}, which is no number: nothing is "
         "started while it exists: correct the label, or delete the pod"
     )
-
-
-def _long_over(ended: Object, now: datetime) -> bool:
-    at = _time(ended.get("finishedAt"))
-    return at is not None and now - at > LINGERS_AFTER
 
 
 def _overdue(pod: Object, now: datetime) -> bool:

@@ -3,16 +3,19 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from attempted_world import CLOCKS
 from seen_objects import GANG, NOW, QUEUE, a_job, a_pod, an_event, terminated, waiting
 
 from lccp.api import labels
 from lccp.api.causes import Cause
 from lccp.contract.errors import InvalidInput
+from lccp_operator.hearing import Hearing
 from lccp_operator.kubernetes.api.merge import Object
-from lccp_operator.kubernetes.workloads.seen import Seen
+from lccp_operator.kubernetes.workloads.endings import kubelet_times
+from lccp_operator.kubernetes.workloads.seen import KubeletTime, Seen
 from lccp_operator.kubernetes.workloads.states import states
 from lccp_operator.workloads.endings import Ending, failure
-from lccp_operator.workloads.state import EndingRule, Phase, SavedState, WorkloadState
+from lccp_operator.workloads.state import EndingRule, Phase, Pod, SavedState, WorkloadState
 from lccp_operator.workloads.training import Training
 
 
@@ -312,6 +315,42 @@ def test_a_workload_ends_with_its_main_containers_whatever_runs_beside_them(
     assert (later.phase, later.ended, later.stuck) == (phase, True, stuck)
     assert later.lingers, "its nodes are held"
     assert later.live
+
+
+@pytest.mark.parametrize("off", CLOCKS)
+def test_a_container_lingers_from_when_its_end_was_seen_whatever_its_nodes_clock(
+    off: timedelta,
+) -> None:
+    hearing: Hearing[KubeletTime] = Hearing()
+
+    def looked(at: datetime, *containers: Object) -> Pod:
+        began = (NOW + off - timedelta(minutes=5)).isoformat()
+        pod = a_pod("Running", startTime=began, containerStatuses=list(containers))
+        pod["metadata"]["creationTimestamp"] = (NOW - timedelta(minutes=5)).isoformat()
+        heard = {k: one.at for k, one in hearing.heard(kubelet_times([pod]), at).items()}
+        (only,) = states(Seen({GANG: a_job()}, (pod,), heard=heard), at).values()
+        return only.pods[0]
+
+    looked(NOW - timedelta(seconds=1))
+    ended = terminated(0)
+    ended["state"]["terminated"]["finishedAt"] = (NOW + off).isoformat()
+    assert not looked(NOW, ended).lingers
+    assert not looked(NOW + timedelta(seconds=15), ended).lingers
+    assert looked(NOW + timedelta(seconds=16), ended).lingers
+
+
+@pytest.mark.parametrize("off", CLOCKS)
+def test_a_pod_began_after_it_was_created_and_before_it_is_seen(off: timedelta) -> None:
+    told, created = (NOW + off).isoformat(), NOW - timedelta(seconds=1)
+    pod = a_pod("Running", startTime=told)
+    pod["metadata"]["creationTimestamp"] = created.isoformat()
+
+    heard = Hearing[KubeletTime]().heard(kubelet_times([pod]), NOW)
+    (only,) = states(
+        Seen({GANG: a_job()}, (pod,), heard={k: one.at for k, one in heard.items()}), NOW
+    ).values()
+
+    assert only.pods[0].began_at in (created, NOW)
 
 
 def test_a_failed_pod_that_lingers_ends_a_gang_of_which_others_work() -> None:
