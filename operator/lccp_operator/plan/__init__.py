@@ -196,9 +196,11 @@ def invalid_spec(
     return _refused_status(acceptance.claimed(before, owner), generation, refusal, now)
 
 
-def hindered(run: LCCPRun, sentence: str, now: datetime) -> LCCPRunStatus:
-    """The status of a run whose plan is partly refused: unchanged, except that Degraded says so."""
-    return _uncertain(run, Unknown(now, sentence, Reason.ACTION_REFUSED), now).status
+def hindered(
+    run: LCCPRun, sentence: str, now: datetime, reason: Reason = Reason.ACTION_REFUSED
+) -> LCCPRunStatus:
+    """The status of a run whose plan partly fails: unchanged, except that Degraded says so."""
+    return _uncertain(run, Unknown(now, sentence, reason), now).status
 
 
 def _left_alone(run: LCCPRun, observed: Observed, other: str, now: datetime) -> Plan:

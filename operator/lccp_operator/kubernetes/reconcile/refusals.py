@@ -8,7 +8,7 @@ from lccp.api.conditions import Reason
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp.contract.base import cut
-from lccp.contract.errors import InvalidInput, LccpError
+from lccp.contract.errors import InvalidInput, LccpError, StoreUnavailable
 from lccp_operator.intents import Event, EventReason
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
@@ -20,6 +20,8 @@ from lccp_operator.kubernetes.reconcile.memory import Memories
 from lccp_operator.kubernetes.store_health import StoreHealth
 from lccp_operator.kubernetes.workloads.seen import RunKey
 from lccp_operator.plan import hindered
+
+RETRIED = "it is retried, and later actions wait for it"
 
 
 @contextmanager
@@ -34,6 +36,7 @@ def told(
 
     `Degraded` says it, as do an event, the metrics, by `noted`, and the store, if it takes that. A
     store that refuses this run alone is otherwise in order, so that nothing else would report it.
+    So is one that can be read and not written, as on a full disk: `Degraded` says that, too.
     A status that was written inside is left as it is; then only the others report the refusal.
     After another failure the metrics report the run as it was read: at least that it is there.
     """
@@ -41,11 +44,19 @@ def told(
         yield
     except (InvalidInput, api.AdmissionUnavailable) as error:
         guard()
-        sentence = cut(f"{error}: it is retried, and later actions wait for it")
+        sentence = cut(f"{error}: {RETRIED}")
         at = datetime.now(UTC)
         status = hindered(run, sentence, at)
         noted(status)
         _tell(run, runs, sentence, status, at, tell_store)
+        raise
+    except StoreUnavailable as error:
+        guard()
+        sentence, at = cut(f"{error}: {RETRIED}"), datetime.now(UTC)
+        status = hindered(run, sentence, at, Reason.STORE_UNREACHABLE)
+        noted(status)
+        if not _says(run, sentence):
+            _written(run, runs, status)
         raise
     except Exception:
         noted(run.status or LCCPRunStatus())
@@ -54,10 +65,13 @@ def told(
 
 @contextmanager
 def doubted(health: StoreHealth) -> Iterator[None]:
-    """A refusal inside by the store, and not by the API server, is raised; the store is checked."""
+    """A failure inside of the store, and not of the API server, is raised; the store is checked.
+
+    One that lists its objects may take no writes all the same.
+    """
     try:
         yield
-    except InvalidInput as error:
+    except (InvalidInput, StoreUnavailable) as error:
         if not isinstance(error, api.Refused):
             health.doubt()
         raise
@@ -129,8 +143,7 @@ def _tell(
     at: datetime,
     tell_store: Callable[[LCCPRunStatus], None],
 ) -> None:
-    before = run.status.conditions if run.status else ()
-    if any(condition.message == sentence for condition in before):
+    if _says(run, sentence):
         return
     written = _written(run, runs, status)
     if not written:
@@ -139,6 +152,11 @@ def _tell(
     if written:
         with suppress(InvalidInput):
             tell_store(status)
+
+
+def _says(run: LCCPRun, sentence: str) -> bool:
+    before = run.status.conditions if run.status else ()
+    return any(condition.message == sentence for condition in before)
 
 
 def _written(run: LCCPRun, runs: KubernetesRuns, status: LCCPRunStatus) -> bool:

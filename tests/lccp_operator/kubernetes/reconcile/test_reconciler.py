@@ -20,7 +20,7 @@ from lccp.api.conditions import Reason
 from lccp.api.objects.conditions import RunConditions
 from lccp.api.objects.journal import Journal
 from lccp.api.run import LCCPRun
-from lccp.contract.errors import Conflict, InvalidInput
+from lccp.contract.errors import Conflict, InvalidInput, StoreUnavailable
 from lccp.store import objects
 from lccp.store.file import FileStore
 from lccp_operator.kubernetes import api
@@ -264,6 +264,50 @@ def test_what_a_store_in_order_refuses_of_one_run_is_told(
     assert (told["reason"], health.outage) == ("ActionRefused", None)
     assert by_metrics == [[("ActionRefused", 1.0)]] * 3
     assert "may not be used (Not a directory): it is retried" in told["message"]
+
+
+class Full(FileStore):
+    """No space is left on its disk, but for the file of a probe if `almost`."""
+
+    almost = False
+
+    def put_if_absent(self, key: str, data: bytes) -> str:
+        self._check(data)
+        return super().put_if_absent(key, data)
+
+    def put_if_match(self, key: str, data: bytes, etag: str) -> str:
+        self._check(data)
+        return super().put_if_match(key, data, etag)
+
+    def _check(self, data: bytes) -> None:
+        if len(data) > self.almost:
+            raise StoreUnavailable("store s: No space left on device")
+
+
+@pytest.mark.parametrize("almost", [False, True])
+def test_a_store_that_is_read_but_takes_no_writes_is_told(
+    namespace: Namespace, proxied: api.Cluster, tmp_path: Path, almost: bool
+) -> None:
+    store = Full(tmp_path)
+    store.almost = almost
+    health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
+    health.ask()
+    health.store = store
+    namespace.create_run(run_document("tiny"))
+    states, by_metrics = RunStates(lambda: True), []
+
+    with reconciling(namespace, proxied, health, tmp_path, states=states) as reconciler:
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable):
+                reconciler.reconcile(key)
+            by_metrics.append(degraded(states))
+    health.ask()
+
+    told = namespace.conditions("tiny")["Degraded"]
+    assert told["reason"] == "StoreUnreachable"
+    assert "No space left on device: it is retried, and later actions" in told["message"]
+    assert by_metrics == [[("StoreUnreachable", 1.0)]] * 3
+    assert (health.outage is None) is almost
 
 
 def test_a_deletion_that_fails_again_and_again_is_in_the_metrics(
