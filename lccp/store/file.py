@@ -24,6 +24,8 @@ from lccp.store.local import CHUNK_BYTES, atomic_write, open_source
 from lccp.store.port import Entry, ObjectInfo, StoreLevel
 
 _HIDDEN = ".lccp"
+_NO_OBJECTS = (_HIDDEN, "lost+found")
+"""Folders directly below the root; a file system has the second, which nobody may enter."""
 _ABANDONED_SECONDS = 24 * 3600
 LOCK_SECONDS = 30.0
 _LOCK_POLL_SECONDS = 0.002
@@ -111,10 +113,11 @@ class FileStore:
 
     def scan(self, prefix: str) -> Iterator[ObjectInfo]:
         below = prefix.rpartition("/")[0]
+        but = [f"{name}/" for name in _NO_OBJECTS]
         with self._mapped(prefix):
             self._check_root()
             folder = self._path(below) if below else self._root
-            for info in posix.files(folder, f"{below}/" if below else "", but=f"{_HIDDEN}/"):
+            for info in posix.files(folder, f"{below}/" if below else "", but):
                 if info.key.startswith(prefix):
                     yield info
 
@@ -122,7 +125,7 @@ class FileStore:
         with self._mapped(prefix):
             self._check_root()
             names = posix.names(self._path(prefix.removesuffix("/")) if prefix else self._root)
-            keys = [prefix + name for name in names if prefix or name != _HIDDEN]
+            keys = [prefix + name for name in names if prefix or name not in _NO_OBJECTS]
             infos = [posix.object_info(key, self._root / key) for key in keys]
             prefixes = [f"{key}/" for key in keys if posix.holds_a_file(self._root / key)]
         return StoreLevel([info for info in infos if info], prefixes)

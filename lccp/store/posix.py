@@ -5,7 +5,7 @@ import fcntl
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -46,10 +46,10 @@ def object_info(key: str, path: "Path | os.DirEntry[str]") -> ObjectInfo | None:
     return ObjectInfo(key, status.st_size, etag(status), modified)
 
 
-def files(folder: Path | str, key: str, but: str = "") -> Iterator[ObjectInfo]:
+def files(folder: Path | str, key: str, but: Container[str] = ()) -> Iterator[ObjectInfo]:
     """The files below `folder` by their keys, which begin with `key`; none without a folder.
 
-    The folder of the key `but` is skipped.
+    The folders of the keys `but` are skipped.
     """
     try:
         with os.scandir(folder) as entries:
@@ -57,7 +57,7 @@ def files(folder: Path | str, key: str, but: str = "") -> Iterator[ObjectInfo]:
     except ABSENT:
         return
     for below, entry in found:
-        if below == but:
+        if below in but:
             continue
         if below.endswith("/"):
             yield from files(entry.path, below)

@@ -62,6 +62,17 @@ def test_what_lies_in_the_hidden_folder_is_not_looked_at(tmp_path: Path) -> None
     assert [info.key for info in store.list("")] == ["a"]
 
 
+def test_what_a_file_system_keeps_for_itself_holds_no_objects(tmp_path: Path) -> None:
+    """At the root of a volume; only root may enter it."""
+    store = FileStore(tmp_path)
+    store.put("team/tiny/run.json", b"1")
+    (tmp_path / "lost+found").mkdir()
+    (tmp_path / "lost+found" / "#12").write_bytes(b"1")
+
+    assert [info.key for info in store.list("")] == ["team/tiny/run.json"]
+    assert store.level("").prefixes == ["team/"]
+
+
 def test_the_hidden_folder_is_no_part_of_the_store(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
     store.put("a", b"1")
