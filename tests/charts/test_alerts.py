@@ -835,6 +835,21 @@ def test_an_alert_fires_when_it_should_and_not_otherwise(name: str, judged: dict
     assert judged[name].strip() == "SUCCESS", judged[name]
 
 
+def test_no_alert_on_a_run_is_left_once_that_is_deleted(tmp_path: Path) -> None:
+    """Though rules look back for five minutes, over which they see its last series."""
+    files = []
+    for number, case in enumerate(CASES.values()):
+        if "run" not in case.expected:
+            continue
+        series = {**case.series, "lccp_run_deleted": "1x700"}
+        expected = [expectation(case, minute, False) for minute in case.firing]
+        own = tmp_path / str(number)
+        own.mkdir()
+        test = {"promql_expr_test": expected}
+        files.append(written(own, series, test, alone(own, case.alert)))
+    promtool("test", "rules", *map(str, files))
+
+
 @pytest.mark.parametrize(
     ("alert", "series", "told"),
     [

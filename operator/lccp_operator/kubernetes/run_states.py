@@ -3,6 +3,7 @@
 A run that never began has nothing in a store that an exporter could report.
 """
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,12 +27,20 @@ class _State:
     left_to: str | None
 
 
+DELETED_SECONDS = 600.0
+"""How long a deleted run is told: rules look back for five minutes."""
+
+
 class RunStates(Collector):
     """The runs as last reconciled, while this replica leads: others know nothing about them."""
 
-    def __init__(self, leads: Callable[[], bool]) -> None:
-        self._leads = leads
+    def __init__(
+        self, leads: Callable[[], bool], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._leads, self._clock = leads, clock
         self._states: dict[RunKey, _State] = {}
+        self._gone: dict[RunKey, float] = {}
+        """When they were deleted."""
 
     def note(
         self,
@@ -48,7 +57,10 @@ class RunStates(Collector):
 
     def forget(self, key: RunKey) -> None:
         """The run object is gone."""
-        self._states.pop(key, None)
+        now = self._clock()
+        self._gone = {k: at for k, at in self._gone.items() if now - at < DELETED_SECONDS}
+        if self._states.pop(key, None) is not None:
+            self._gone[key] = now
 
     def collect(self) -> Iterable[Metric]:
         conditions = GaugeMetricFamily(
@@ -72,7 +84,17 @@ class RunStates(Collector):
             "before.",
             labels=LABELS,
         )
-        for key, state in self._states.copy().items() if self._leads() else ():
+        gone = GaugeMetricFamily(
+            "lccp_run_deleted",
+            "1 for ten minutes after the run object was deleted; 0 if there is another one of that "
+            "name by then.",
+            labels=LABELS,
+        )
+        leads, states = self._leads(), self._states.copy()
+        for key, at in self._gone.copy().items() if leads else ():
+            if self._clock() - at < DELETED_SECONDS:
+                gone.add_metric(key, float(key not in states))
+        for key, state in states.items() if leads else ():
             if state.summary:
                 summaries.add_metric((*key, state.summary), 1.0)
             for kind, status, reason in state.conditions:
@@ -81,4 +103,4 @@ class RunStates(Collector):
                 left.add_metric((*key, state.left_to), 1.0)
             if state.deletion_asked_at is not None:
                 deletions.add_metric(key, state.deletion_asked_at.timestamp())
-        return conditions, summaries, left, deletions
+        return conditions, summaries, left, deletions, gone

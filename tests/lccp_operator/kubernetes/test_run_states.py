@@ -68,11 +68,12 @@ def test_a_finished_run_of_another_installation_needs_nobody() -> None:
     assert [s for family in scraped(states).families for s in family.samples] == []
 
 
-def test_a_run_that_is_gone_has_no_series() -> None:
+def test_a_run_that_is_gone_has_no_series_but_that_it_is_gone() -> None:
     states = RunStates(lambda: True)
     states.note(KEY, status(), START)
     states.forget(KEY)
-    assert [s for family in scraped(states).families for s in family.samples] == []
+    found = [s.name for family in scraped(states).families for s in family.samples]
+    assert found == ["lccp_run_deleted"]
 
 
 def test_a_replica_that_does_not_lead_tells_nothing() -> None:
@@ -90,3 +91,21 @@ def test_a_run_object_has_few_series() -> None:
     states.note(KEY, LCCPRunStatus(conditions=every), START)
     count = sum(len(family.samples) for family in scraped(states).families)
     assert len(every) < count <= SERIES_MAX
+
+
+def test_a_deleted_run_is_told_for_ten_minutes_unless_it_is_there_again() -> None:
+    now = 0.0
+    states = RunStates(lambda: True, lambda: now)
+    states.forget(KEY)
+    assert scraped(states).samples("lccp_run_deleted") == []
+
+    states.note(KEY, status(), None)
+    states.forget(KEY)
+    now = 599
+    told = scraped(states)
+    assert told.value("lccp_run_deleted", **LABELS) == 1
+    assert told.samples("lccp_run_condition") == []
+    states.note(KEY, status(), None)
+    assert scraped(states).value("lccp_run_deleted", **LABELS) == 0
+    now = 600
+    assert scraped(states).samples("lccp_run_deleted") == []
