@@ -9,8 +9,9 @@ class ReadHealth:
     """Health of the reading of one store."""
 
     store: str
+    refreshed_at: datetime
+    """When it was last read; until it could be, when that was first tried."""
     errors: int = 0
-    refreshed_at: datetime | None = None
     duration_seconds: float | None = None
     runs: int = 0
 

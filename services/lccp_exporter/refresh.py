@@ -49,7 +49,7 @@ class StoreWatch:
         self._finished_ttl = finished_ttl
         self._now = now
         self.runs: Mapping[RunKey, ShownRun] = {}
-        self.health = ReadHealth(name)
+        self.health = ReadHealth(name, refreshed_at=now())
 
     def refresh(self) -> None:
         """Read the store once; failures are counted and logged."""

@@ -62,12 +62,14 @@ def test_a_long_page_comes_in_parts() -> None:
 
 
 def test_health_has_a_series_for_what_is_known() -> None:
-    stores = [ReadHealth("main", errors=2, runs=3)]
+    stores = [ReadHealth("main", a_run.START, errors=2, runs=3)]
     exports = [ExportHealth("default", "tiny", "MLflow", failed=True)]
     scraped = Scraped.text(b"".join(exposition.page([], stores, exports)).decode())
 
     assert scraped.value("lccp_exporter_store_errors_total", store="main") == 2
-    assert scraped.value("lccp_exporter_store_refresh_timestamp_seconds", store="main") is None
+    read_at = scraped.value("lccp_exporter_store_refresh_timestamp_seconds", store="main")
+    assert read_at == a_run.START.timestamp()
+    assert scraped.value("lccp_exporter_store_refresh_duration_seconds", store="main") is None
     labels = {"namespace": "default", "run": "tiny", "tracker": "MLflow"}
     assert scraped.value("lccp_exporter_export_failed", **labels) == 1
 

@@ -73,6 +73,17 @@ def test_a_store_that_fails_keeps_its_runs_and_is_counted(
     assert (watch.health.errors, watch.health.refreshed_at) == (1, before.refreshed_at)
 
 
+def test_a_store_that_was_never_read_has_been_away_since_the_exporter_began(
+    store: RecordedStore,
+) -> None:
+    """So that an alert on its age has a value."""
+    store.answers = False
+    watch = StoreWatch("default", store, DAY, now=lambda: NOW)
+    watch.refresh()
+    read_at = "lccp_exporter_store_refresh_timestamp_seconds"
+    assert Scraped.of(Runs([watch])).value(read_at, store="default") == NOW.timestamp()
+
+
 def test_of_a_run_in_two_stores_the_one_trained_last_is_shown(
     tmp_path: Path, watch: StoreWatch
 ) -> None:

@@ -31,8 +31,9 @@ STORES: tuple[OwnMetric[ReadHealth], ...] = (
     ),
     OwnMetric(
         "lccp_exporter_store_refresh_timestamp_seconds",
-        "When a store was last read, seconds since 1970; all metrics of its runs date from then.",
-        lambda health: health.refreshed_at.timestamp() if health.refreshed_at else None,
+        "When a store was last read, seconds since 1970; all metrics of its runs date from then. "
+        "Until it could be read, when the exporter started.",
+        lambda health: health.refreshed_at.timestamp(),
     ),
     OwnMetric(
         "lccp_exporter_store_refresh_duration_seconds",
