@@ -1,7 +1,10 @@
 """Maps errors of the S3 client to errors of LCCP."""
 
 import re
+import socket
 import ssl
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from xml.etree.ElementTree import ParseError
 
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
@@ -36,6 +39,13 @@ _ADDRESS_CODES = {
     "PermanentRedirect",
 }
 """Of a wrong region, bucket or endpoint, which no run asked for."""
+
+
+_FULL_CODES = {"QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "XMinioStorageFull"}
+"""Of Ceph and MinIO."""
+
+SKEW_MINUTES = 5
+"""Stores accept requests that were signed up to 15 minutes ago, or as early."""
 
 
 class BeyondEnd(LccpError):
@@ -78,12 +88,16 @@ def _refusal(error: S3Error, store: str, key: str) -> LccpError:
         return BeyondEnd(f"{store}: {key} ends before the requested bytes")
     if code == "NoSuchBucket":
         return StoreRefused(f"{store}: there is no such bucket: create it, or correct the URL")
-    if code == "RequestTimeTooSkewed":
-        return StoreRefused(f"{store}: the clock of this machine is wrong: correct it")
+    clock = _wrong_clock(error.response) if status in (401, 403) else None
+    if clock is not None or code == "RequestTimeTooSkewed":
+        wrong = clock or f"the clock of {_machine()} differs from the store's"
+        return StoreRefused(f"{store}: refuses the request ({code}), since {wrong}: correct it")
     if status in (409, 412):
         return Conflict(f"{store}: {key} was changed by another writer")
     if code in _BUSY_CODES or status in RETRIED_STATUSES:
         return StoreUnavailable(f"{store} does not answer: status {status} ({code})")
+    if code in _FULL_CODES:
+        return StoreRefused(f"{store}: {key}: there is no room left ({code}: {error.message})")
     if code in _CREDENTIAL_CODES or status in (401, 403):
         return StoreRefused(
             f"{store}: refuses these credentials ({code}): check the keys, and that they may "
@@ -92,6 +106,27 @@ def _refusal(error: S3Error, store: str, key: str) -> LccpError:
     of_store = status >= 500 or code in _ADDRESS_CODES
     refused = StoreRefused if of_store else InvalidInput
     return refused(f"{store}: {key}: refuses the request ({code}: {error.message})")
+
+
+def _wrong_clock(response: BaseHTTPResponse) -> str | None:
+    """How much the clock here differs from the store's, in words; None: not so much as to matter.
+
+    Requests are signed with their time, and some stores only say that they deny access.
+    """
+    try:
+        told = parsedate_to_datetime(response.headers.get("date", ""))
+    except ValueError:
+        return None
+    minutes = round((datetime.now(UTC) - told.astimezone(UTC)).total_seconds() / 60)
+    if abs(minutes) < SKEW_MINUTES:
+        return None
+    how = "ahead of" if minutes > 0 else "behind"
+    return f"the clock of {_machine()} is {abs(minutes)} minutes {how} the store's"
+
+
+def _machine() -> str:
+    """Whose clock it is: the name of a pod, or of a machine without Kubernetes."""
+    return f"{socket.gethostname()}'s node"
 
 
 def _strange_answer(status: int, store: str) -> LccpError:

@@ -1,6 +1,9 @@
 """Errors of the S3 client, as errors of LCCP: the type is the retry policy."""
 
+import socket
 import ssl
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from xml.etree.ElementTree import ParseError
 
 import pytest
@@ -31,7 +34,7 @@ def an_answer(status: int, code: str = "", content_type: str = "application/xml"
         (404, "NoSuchBucket", StoreRefused, "there is no such bucket: create it"),
         (412, "PreconditionFailed", Conflict, f"{KEY} was changed by another writer"),
         (409, "ConditionalRequestConflict", Conflict, "was changed by another writer"),
-        (403, "RequestTimeTooSkewed", StoreRefused, "the clock of this machine is wrong"),
+        (403, "RequestTimeTooSkewed", StoreRefused, "'s node differs from the store's: correct it"),
         (403, "AccessDenied", StoreRefused, r"refuses these credentials \(AccessDenied\)"),
         (401, "Other", StoreRefused, r"refuses these credentials \(Other\)"),
         (400, "ExpiredToken", StoreRefused, r"refuses these credentials \(ExpiredToken\)"),
@@ -40,7 +43,10 @@ def an_answer(status: int, code: str = "", content_type: str = "application/xml"
         (400, "InvalidArgument", InvalidInput, rf"{KEY}: refuses the request .*: told\)"),
         (400, "AuthorizationHeaderMalformed", StoreRefused, rf"{KEY}: refuses the request"),
         (301, "PermanentRedirect", StoreRefused, rf"{KEY}: refuses the request"),
-        (507, "XMinioStorageFull", StoreRefused, rf"{KEY}: refuses the request .*: told\)"),
+        (507, "XMinioStorageFull", StoreRefused, rf"{KEY}: there is no room left .*: told\)"),
+        (400, "XMinioAdminBucketQuotaExceeded", StoreRefused, f"{KEY}: there is no room left"),
+        (403, "QuotaExceeded", StoreRefused, f"{KEY}: there is no room left"),
+        (507, "Other", StoreRefused, rf"{KEY}: refuses the request .*: told\)"),
     ],
 )
 def test_a_refusal_is_told_by_its_code_and_status(
@@ -51,6 +57,29 @@ def test_a_refusal_is_told_by_its_code_and_status(
     assert type(found) is error
     with pytest.raises(error, match=sentence):
         raise found
+
+
+@pytest.mark.parametrize(
+    ("minutes", "code", "sentence"),
+    [
+        (-60, "AccessDenied", "'s node is 60 minutes ahead of the store's: correct it"),
+        (60, "AccessDenied", "'s node is 60 minutes behind the store's: correct it"),
+        (60, "RequestTimeTooSkewed", "'s node is 60 minutes behind the store's: correct it"),
+        (2, "AccessDenied", "refuses these credentials"),
+    ],
+)
+def test_a_refusal_by_a_store_whose_clock_differs_is_told_as_that(
+    minutes: int, code: str, sentence: str
+) -> None:
+    """SeaweedFS denies access to requests that were signed long ago."""
+    answer = an_answer(403, code)
+    answer.headers["Date"] = format_datetime(datetime.now(UTC) + timedelta(minutes=minutes))
+
+    found = translated(refusal_in(answer), STORE, KEY)
+
+    assert type(found) is StoreRefused
+    assert sentence in str(found)
+    assert socket.gethostname() in str(found) or minutes == 2
 
 
 @pytest.mark.parametrize(("status", "error"), [(502, StoreUnavailable), (404, StoreRefused)])
