@@ -133,12 +133,19 @@ class Prepared:
         return max(len(one.ids) for each in self.cohorts for one in each.passages())
 
     def halved(self) -> "Prepared | None":
-        """The same with passes of half as many tokens; None if impossible or of no help."""
+        """The same with passes of half as many tokens; None if impossible or of no help.
+
+        Its model must be set up for it (`set_up`).
+        """
         plan = self.plan.halved(self.longest, self.may_cut)
         if plan is None or plan.way is None:
             return None
-        go(self.engine.model, plan.way)
         engine = replace(self.engine, way=plan.way, step_tokens=plan.step_tokens)
         cohorts = [replace(one, plan=engine.planned(one.passages())) for one in self.cohorts]
         opening = replace(self.opening, plan=plan)
         return replace(self, engine=engine, opening=opening, cohorts=cohorts)
+
+    def set_up(self) -> None:
+        """Set the model up for the way of the plan."""
+        assert self.plan.way is not None
+        go(self.engine.model, self.plan.way)

@@ -64,7 +64,8 @@ def evaluate(
             prepared = opened.enter_context(prepare(subject, asked))
         with _timed(timings, "measure"):
             read = _in_fitting_passes(
-                prepared, lambda fit: _read(subject, fit, asked, place, progress, announce)
+                Unfinished.resumed(subject, prepared, place, _versions()),
+                lambda fit: _read(subject, fit, asked, place, progress, announce),
             )
     with _timed(timings, "aggregate"):
         found = {
@@ -139,6 +140,7 @@ class _Read:
 def _in_fitting_passes(prepared: Prepared, read: Callable[[Prepared], _Read]) -> _Read:
     """The result of `read`, restarted in smaller passes whenever memory runs out."""
     while True:
+        prepared.set_up()
         try:
             return read(prepared)
         except Exception as error:

@@ -48,6 +48,26 @@ class Unfinished:
         text = json.dumps([*told, prepared.engine.watches], sort_keys=True)
         return cls(place.store, place.unfinished, hashlib.sha256(text.encode()).hexdigest())
 
+    @classmethod
+    def resumed(
+        cls, subject: Subject, prepared: Prepared, place: Place, versions: object
+    ) -> Prepared:
+        """`prepared`, in the passes by which an interrupted evaluation read last.
+
+        They are smaller where memory ran out: nothing is read anew only to see that once more.
+        """
+        found, smaller = prepared, prepared if place.store.list(place.unfinished) else None
+        while smaller is not None:
+            if place.store.list(cls.of(subject, smaller, place, versions).keys):
+                found = smaller
+            smaller = smaller.halved()
+        return found
+
+    @property
+    def keys(self) -> str:
+        """Prefix of the keys of all cohorts."""
+        return f"{self._prefix}{self._digest}"
+
     def get(self, cohort: int) -> list[Reading] | None:
         """The readings of cohort number `cohort`; None if there are none, or damaged ones."""
         key = self._key(cohort)
@@ -78,7 +98,7 @@ class Unfinished:
         clear(self._store, self._prefix)
 
     def _key(self, cohort: int) -> str:
-        return f"{self._prefix}{self._digest}-{cohort}{SUFFIX}"
+        return f"{self.keys}-{cohort}{SUFFIX}"
 
 
 def clear(store: Store, prefix: str, but: str | None = None) -> None:

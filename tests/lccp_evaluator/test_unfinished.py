@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from measured import few
 from tiny_checkpoints import a_checkpoint
 
@@ -13,6 +14,7 @@ from lccp_evaluator.estimate import EvaluationCost
 from lccp_evaluator.evaluation import Announce
 from lccp_evaluator.passes.engine import Engine
 from lccp_evaluator.passes.passage import Reading
+from lccp_evaluator.passes.step import Step
 from lccp_evaluator.progress import Done
 from lccp_evaluator.series.checkpoints import CheckpointDirectory
 from lccp_evaluator.series.series import EvaluationSeries
@@ -92,6 +94,31 @@ def test_an_interrupted_evaluation_goes_on_where_it_was(world: World, whole: Who
     assert isinstance(resumed, EvaluationReport)
     assert world.kept("out") == []
     assert read == len(whole.read) - 1
+    assert resumed.probes == whole.probes
+
+
+def test_smaller_passes_that_memory_required_are_resumed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = Step.inputs
+
+    def exceeding(step: Step, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        if len(world.read) > 1 and step.pieces[-1].rows.stop > 100:  # not the first haystack's
+            raise MemoryError
+        return inputs(step, device)
+
+    monkeypatch.setattr(Step, "inputs", exceeding)
+    whole = world.evaluate("whole")
+    assert isinstance(whole, EvaluationReport)
+    assert isinstance(world.evaluate("out", until=0.9), EvaluationFailure)
+    kept = len(world.kept("out"))
+
+    resumed = world.evaluate("out")
+
+    assert isinstance(resumed, EvaluationReport)
+    assert kept == 3
+    assert len(world.read) == 1
+    assert resumed.execution_plan == whole.execution_plan
     assert resumed.probes == whole.probes
 
 
