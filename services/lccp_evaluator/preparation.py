@@ -15,7 +15,6 @@ from lccp.probes.probe import Contexts
 from lccp.probes.registry import PROBES
 from lccp.tokenizer import tokenizer_digest
 from lccp_evaluator.asked import Asked, Cohort, Prepared
-from lccp_evaluator.model import experts
 from lccp_evaluator.model.execution import AS_SUITS, Execution, ExecutionPlan, Way
 from lccp_evaluator.model.memory import fitting, memory_bytes
 from lccp_evaluator.model.size import Size
@@ -201,8 +200,9 @@ def prepare(subject: Subject, asked: list[Asked]) -> Iterator[Prepared]:
     frozen = [one.frozen for one in asked]
     with _open(subject, subject.directory, frozen, watches) as opened:
         engine, chosen = opened.engine, opened.plan
-        if any(one.routed for one in asked):
-            experts.count(engine.model)  # refuses a model without experts before it is measured
+        for one in asked:
+            for half in one.readers:
+                half.fits(engine.model, one.settings[half.name])
         if subject.plan is not None and chosen != subject.plan:
             raise Incompatible(
                 f"{subject.directory}: allows the way {chosen.way}, but the run's first checkpoint "

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from transformers import PreTrainedModel
 
 from lccp.api.objects.report import SignalValue
 from lccp.contract.errors import InvalidInput
@@ -85,6 +86,10 @@ def _silent(_samples: Sequence[Sample], _settings: Any, _seed: int) -> Mapping[i
     return {}
 
 
+def _any_model(_model: PreTrainedModel, _settings: Any) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class TorchHalf:
     """The half of a probe that reads a model."""
@@ -103,6 +108,9 @@ class TorchHalf:
     itself, with the most tokens it may say."""
     again: Callable[[Sequence[Sample], Any], tuple[set[int], int]] = _once
     """Maps samples and settings to the numbers of the samples to read again, and how often."""
+    fits: Callable[[PreTrainedModel, Any], object] = _any_model
+    """Asked before anything is measured; raises InvalidInput if the model lacks what settings
+    request."""
     masks: Callable[[Records, Any], Mapping[str, Heads]] = _unmasked
     """Maps records and settings to that many sets of heads, each masked once (`Records.masked`)."""
 

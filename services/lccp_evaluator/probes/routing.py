@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from transformers import PreTrainedModel
 
 from lccp.probes import routing
 from lccp.probes.probe import Contexts
 from lccp.probes.routing import BANDS, RoutingSettings
+from lccp_evaluator.model import experts
 from lccp_evaluator.probes.measurement import Measurement, TorchHalf, measured
 from lccp_evaluator.records import FloatArray, Records
 from lccp_evaluator.sampling.samples import Sample
@@ -74,4 +76,9 @@ def entropy(load: FloatArray) -> FloatArray:
     return normalized
 
 
-HALF = TorchHalf(routing.PROBE.name, measure, routes=longest)
+def fits(model: PreTrainedModel, _asked: RoutingSettings) -> None:
+    """Raise InvalidInput if `model` has no experts."""
+    experts.count(model)
+
+
+HALF = TorchHalf(routing.PROBE.name, measure, routes=longest, fits=fits)

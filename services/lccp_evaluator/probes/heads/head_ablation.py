@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from transformers import PreTrainedModel
 
 from lccp.contract.errors import InvalidInput
 from lccp.probes.heads import head_ablation
@@ -14,6 +15,14 @@ from lccp_evaluator.probes.heads.retrieval_heads import CLUSTERS, Watched, means
 from lccp_evaluator.probes.measurement import Measurement, TorchHalf, measured
 from lccp_evaluator.records import FloatArray, Records, mean_by
 from lccp_evaluator.sampling.samples import Sample
+
+FIELD = "evaluation.probes.headAblation.heads"
+
+
+def fits(model: PreTrainedModel, asked: HeadAblationSettings) -> None:
+    """Raise InvalidInput if `model` has too few heads."""
+    config = model.config.get_text_config(decoder=True)
+    _check_all(config.num_hidden_layers * config.num_attention_heads, asked.heads)
 
 
 def masks(records: Records, asked: HeadAblationSettings) -> Mapping[str, Heads]:
@@ -58,17 +67,21 @@ def sets_of(scores: FloatArray, asked: HeadAblationSettings) -> Mapping[str, Hea
     return sets
 
 
-def _check_enough(scores: FloatArray, heads: int) -> None:
-    field, scored = "evaluation.probes.headAblation.heads", np.count_nonzero(~np.isnan(scores))
-    if 2 * heads > scores.size:
+def _check_all(there: int, heads: int) -> None:
+    if 2 * heads > there:
         raise InvalidInput(
-            f"{field}: {heads} heads and as many others cannot be masked in a model of "
-            f"{scores.size} heads: request at most {scores.size // 2}"
+            f"{FIELD}: {heads} heads and as many others cannot be masked in a model of {there} "
+            f"heads: request at most {there // 2}"
         )
+
+
+def _check_enough(scores: FloatArray, heads: int) -> None:
+    _check_all(scores.size, heads)
+    scored = np.count_nonzero(~np.isnan(scores))
     if heads > scored:
         remedy = f"request at most {scored}" if scored else "turn headAblation off"
         raise InvalidInput(
-            f"{field}: {heads} heads cannot be chosen, since the number of those that see a whole "
+            f"{FIELD}: {heads} heads cannot be chosen, since the number of those that see a whole "
             f"needle is {scored}: {remedy}"
         )
 
@@ -101,4 +114,6 @@ def _nll(readings: Mapping[int, Reading], numbers: list[int]) -> FloatArray:
     return np.array([readings[number].nll.mean(dtype=np.float64) for number in numbers])
 
 
-HALF = TorchHalf(head_ablation.PROBE.name, measure, watches_heads=True, masks=masks, again=again)
+HALF = TorchHalf(
+    head_ablation.PROBE.name, measure, watches_heads=True, fits=fits, masks=masks, again=again
+)

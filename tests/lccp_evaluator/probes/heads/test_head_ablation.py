@@ -1,14 +1,19 @@
 """Masked heads, and what is lost without them, on handmade records."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from made_records import NEEDLES, contexts, records, signals
+from measured import few, measured
+from tiny_checkpoints import a_checkpoint
 
+from lccp.api.spec.probes import ProbesSpec
 from lccp.contract.errors import InvalidInput
 from lccp.probes.heads.head_ablation import HeadAblationSettings
 from lccp_evaluator.probes.heads import head_ablation
+from lccp_evaluator.progress import Done
 from lccp_evaluator.records import Records
 from lccp_evaluator.sampling.samples import Sample
 
@@ -81,6 +86,20 @@ def test_more_than_half_of_all_heads_are_refused() -> None:
         InvalidInput, match=r"heads: 3 heads .* cannot be masked .* 4 heads: request at most 2"
     ):
         head_ablation.sets_of(np.zeros((2, 2)), HeadAblationSettings(heads=3))
+
+
+@pytest.mark.slow
+def test_more_than_half_of_all_heads_are_refused_before_anything_is_measured(
+    tmp_path: Path,
+) -> None:
+    told: list[Done] = []
+    ablation = {"headAblation": {"source": "Niah", "heads": 7}}
+    probes = ProbesSpec.parse(few().document() | ablation, "probes")
+
+    with pytest.raises(AssertionError, match="in a model of 12 heads: request at most 6"):
+        measured(a_checkpoint(tmp_path / "model"), tmp_path / "out", probes, progress=told.append)
+
+    assert told == []
 
 
 @pytest.mark.parametrize(
