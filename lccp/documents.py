@@ -1,6 +1,8 @@
 """The files of documents: which ones a path names."""
 
+import errno
 import os
+import stat
 from pathlib import Path
 
 from lccp.contract.errors import InvalidInput
@@ -14,11 +16,18 @@ LFS_MARK = b"version https://git-lfs"
 LFS_FAULT = "is a pointer of Git LFS, not the file itself: run `git lfs pull` in its folder"
 
 
+LOST = "lost+found"
+"""The folder at the root of a volume that only root can read."""
+
+
 def files_below(folder: Path) -> list[Path]:
-    """All files of the folder and of folders that it links to, sorted; hidden ones are left out."""
+    """All files of the folder and of folders that it links to, sorted; hidden ones are left out.
+
+    Raises InvalidInput if one of these folders can't be read.
+    """
     found: list[Path] = []
     seen: set[str] = set()
-    for at, below, names in os.walk(folder, followlinks=True):
+    for at, below, names in os.walk(folder, followlinks=True, onerror=_refuse):
         below[:] = sorted(name for name in below if not name.startswith("."))
         if os.path.realpath(at) in seen:
             below.clear()
@@ -31,18 +40,31 @@ def files_below(folder: Path) -> list[Path]:
 def document_files(path: Path, form: str, where: str) -> list[Path]:
     """The file `path`, or those below it whose names end as files of that form do.
 
-    Raises InvalidInput, naming the field `where`, if there is none.
+    Raises InvalidInput, naming the field `where`, if there is none, or one can't be read.
     """
-    if path.is_file():
+    try:
+        status = path.stat()
+    except OSError as error:
+        gone = error.errno in (errno.ENOENT, errno.ENOTDIR)
+        what = "is missing" if gone else f"can't be read: {error.strerror}"
+        raise InvalidInput(f"{where}: {path} {what}") from None
+    if stat.S_ISREG(status.st_mode):
         return [path]
+    if not stat.S_ISDIR(status.st_mode):
+        raise InvalidInput(f"{where}: {path} is neither a file nor a folder")
     found = [
         file for file in files_below(path) if file.name.endswith(SUFFIXES[form]) and file.is_file()
     ]
     if not found:
         names = " or ".join(SUFFIXES[form][:2])
-        what = f"contains no {names}" if path.is_dir() else "is missing"
-        raise InvalidInput(f"{where}: {path} {what}")
+        raise InvalidInput(f"{where}: {path} contains no {names}")
     return found
+
+
+def _refuse(error: OSError) -> None:
+    is_missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+    if not is_missing and Path(error.filename).name != LOST:
+        raise InvalidInput(f"{error.filename}: can't be read: {error.strerror}")
 
 
 def form_of(path: Path) -> str:

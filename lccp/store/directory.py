@@ -23,9 +23,15 @@ Result = TypeVar("Result")
 
 
 def file_record(path: Path) -> FileRecord:
-    """Size and SHA-256 of the file at `path`. Raises InvalidInput if it cannot be read."""
+    """Size and SHA-256 of the file at `path`.
+
+    Raises InvalidInput if it cannot be opened, and OSError, which names it, if its disk fails.
+    """
     with open_source(path) as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        try:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from None
         return FileRecord(size=file.tell(), sha256=digest)
 
 

@@ -1,7 +1,10 @@
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
+from lccp.contract.errors import InvalidInput
 from lccp.documents import document_files, form_of
 
 
@@ -42,3 +45,37 @@ def test_files_of_linked_folders_are_found_and_hidden_ones_are_not(tmp_path):
         "a.jsonl",
         "link/b.jsonl",
     ]
+
+
+def test_what_is_no_file_is_named_as_such_and_never_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    for path in (tmp_path / "pipe.jsonl", Path("/dev/null")):
+        with pytest.raises(InvalidInput, match=rf"data.path: {path} is neither a file nor a fold"):
+            document_files(path, "JSONL", "data.path")
+
+
+def test_a_path_that_leads_nowhere_says_why(tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "file").touch()
+    told = {"none": "is missing", "file/x": "is missing", "loop": "can't be read: Too many levels"}
+    for name, why in told.items():
+        with pytest.raises(InvalidInput, match=f"data.path: {tmp_path / name} {why}"):
+            document_files(tmp_path / name, "JSONL", "data.path")
+
+
+def test_a_folder_that_cannot_be_read_is_not_left_out_in_silence(tmp_path, monkeypatch):
+    for name in ("lost+found", "closed"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "a.jsonl").touch()
+    listed, closed = os.scandir, [tmp_path / "lost+found"]
+
+    def scandir(folder):
+        if Path(folder) in closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        return listed(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert document_files(tmp_path, "JSONL", "data.path") == [tmp_path / "a.jsonl"]
+    closed.append(tmp_path / "closed")
+    with pytest.raises(InvalidInput, match="closed: can't be read: Permission denied"):
+        document_files(tmp_path, "JSONL", "data.path")

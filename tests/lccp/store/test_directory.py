@@ -220,3 +220,10 @@ def test_a_deletion_that_breaks_off_leaves_nothing_complete(tmp_path: Path) -> N
     with pytest.raises(LccpError):
         delete_prefix(store, "ns/run/state")
     assert {info.key.rsplit("/", 1)[1] for info in store.list("")} == {"x"}
+
+
+def test_a_file_whose_disk_fails_is_named() -> None:
+    unreadable = Path("/proc/self/mem")  # its first page is never there
+
+    with pytest.raises(OSError, match=r"Input/output error: '/proc/self/mem'"):
+        file_record(unreadable)
