@@ -15,15 +15,18 @@ SUFFIXES = {
 LFS_MARK = b"version https://git-lfs"
 LFS_FAULT = "is a pointer of Git LFS, not the file itself: run `git lfs pull` in its folder"
 
-
 LOST = "lost+found"
 """The folder at the root of a volume that only root can read."""
+
+GONE = (errno.ENOENT, errno.ENOTDIR)
+LASTING = (errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG)
+"""Errors that stay until somebody mends the path; others, such as those of a network, may pass."""
 
 
 def files_below(folder: Path) -> list[Path]:
     """All files of the folder and of folders that it links to, sorted; hidden ones are left out.
 
-    Raises InvalidInput if one of these folders can't be read.
+    Raises InvalidInput if one of these folders may not be read, and OSError if its disk fails.
     """
     found: list[Path] = []
     seen: set[str] = set()
@@ -40,14 +43,17 @@ def files_below(folder: Path) -> list[Path]:
 def document_files(path: Path, form: str, where: str) -> list[Path]:
     """The file `path`, or those below it whose names end as files of that form do.
 
-    Raises InvalidInput, naming the field `where`, if there is none, or one can't be read.
+    Raises InvalidInput, naming the field `where`, if there is none, or one may not be read, and
+    OSError if its disk fails.
     """
     try:
         status = path.stat()
     except OSError as error:
-        gone = error.errno in (errno.ENOENT, errno.ENOTDIR)
-        what = "is missing" if gone else f"can't be read: {error.strerror}"
-        raise InvalidInput(f"{where}: {path} {what}") from None
+        if error.errno in GONE:
+            raise InvalidInput(f"{where}: {path} is missing") from None
+        if error.errno in LASTING:
+            raise InvalidInput(f"{where}: {path} can't be read: {error.strerror}") from None
+        raise
     if stat.S_ISREG(status.st_mode):
         return [path]
     if not stat.S_ISDIR(status.st_mode):
@@ -62,9 +68,11 @@ def document_files(path: Path, form: str, where: str) -> list[Path]:
 
 
 def _refuse(error: OSError) -> None:
-    is_missing = isinstance(error, FileNotFoundError | NotADirectoryError)
-    if not is_missing and Path(error.filename).name != LOST:
+    if error.errno in GONE or Path(error.filename).name == LOST:
+        return
+    if error.errno in LASTING:
         raise InvalidInput(f"{error.filename}: can't be read: {error.strerror}")
+    raise error
 
 
 def form_of(path: Path) -> str:

@@ -63,19 +63,34 @@ def test_a_path_that_leads_nowhere_says_why(tmp_path):
             document_files(tmp_path / name, "JSONL", "data.path")
 
 
+def refusing(folders, number):
+    """Lists folders as `os.scandir` does, except these, which fail with that error."""
+    listed = os.scandir
+
+    def scandir(folder):
+        if Path(folder) in folders:
+            raise OSError(number, os.strerror(number), str(folder))
+        return listed(folder)
+
+    return scandir
+
+
 def test_a_folder_that_cannot_be_read_is_not_left_out_in_silence(tmp_path, monkeypatch):
     for name in ("lost+found", "closed"):
         (tmp_path / name).mkdir()
     (tmp_path / "a.jsonl").touch()
-    listed, closed = os.scandir, [tmp_path / "lost+found"]
+    closed = [tmp_path / "lost+found"]
 
-    def scandir(folder):
-        if Path(folder) in closed:
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
-        return listed(folder)
-
-    monkeypatch.setattr(os, "scandir", scandir)
+    monkeypatch.setattr(os, "scandir", refusing(closed, errno.EACCES))
     assert document_files(tmp_path, "JSONL", "data.path") == [tmp_path / "a.jsonl"]
     closed.append(tmp_path / "closed")
     with pytest.raises(InvalidInput, match="closed: can't be read: Permission denied"):
+        document_files(tmp_path, "JSONL", "data.path")
+
+
+def test_an_error_that_may_pass_is_no_invalid_input(tmp_path, monkeypatch):
+    (tmp_path / "a.jsonl").touch()
+
+    monkeypatch.setattr(os, "scandir", refusing([tmp_path], errno.EIO))
+    with pytest.raises(OSError, match="Input/output error"):
         document_files(tmp_path, "JSONL", "data.path")
