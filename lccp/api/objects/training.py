@@ -213,11 +213,7 @@ class Heartbeat(StoreObject):
         ),
     ] = ()
     peak_memory_bytes: Annotated[
-        Int64 | None,
-        Field(
-            description="Most memory that rank 0 had in use: on its accelerator, or of its process "
-            "without one."
-        ),
+        Int64 | None, Field(description="Most memory of rank 0's accelerator, or of its process.")
     ] = None
     last_save_seconds: Annotated[
         float | None, Field(description="Time by which the last save held up the training.")
@@ -233,6 +229,9 @@ class Heartbeat(StoreObject):
         tuple[str, ...],
         Field(description="Fields of the spec that its writer does not know and ignores."),
     ] = ()
+    imports: Annotated[
+        str | None, Field(description="Checkpoint that is converted or copied now, by its name.")
+    ] = None
     problem: Annotated[
         str | None, Field(description="What hampers the attempt now, such as a store that is down.")
     ] = None

@@ -68,8 +68,9 @@ def training(context: Context, goal: Goal) -> Finding:
     if beat is None or beat.phase == "Starting":
         return Finding("True", Reason.STARTING, f"{name} {_start(context, beat, gang)}")
     if context.spec.source is not None:
-        path = context.spec.source.path
-        return Finding("True", Reason.RUNNING, f"{name} looks for checkpoints in {path}")
+        seeks = f"looks for checkpoints in {context.spec.source.path}"
+        work = f"converts or copies {beat.imports}" if beat.imports else seeks
+        return Finding("True", Reason.RUNNING, f"{name} {work}")
     if beat.phase == "Training":
         return Finding("True", Reason.RUNNING, f"{name} is training")
     return Finding("True", Reason.SAVING, f"{name} saves a checkpoint or its state")

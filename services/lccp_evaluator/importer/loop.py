@@ -69,6 +69,7 @@ class Importer:
         return self._end(Cause.DRAINED, "exited as requested", self._pulse.newest)
 
     def _step(self) -> End | None:
+        self._pulse.imports = None
         if not self._pulse.begun:
             self._pulse.beat(self._copies.tokens(), "")
         view, problem = self._seen()
@@ -78,6 +79,7 @@ class Importer:
         ready = view.next if view is not None else None
         if ready is not None and view is not None:
             logger.info("%s: %s tokens", ready.path, f"{ready.tokens or 0:,}")
+            self._pulse.imports = ready.path.name
             self._watch.advance(ready, view, lambda view: None, self._poll_seconds)
         elif tokens and self._pulse.newest >= self._task.until_tokens:
             return self._end(

@@ -46,6 +46,8 @@ class Pulse:
     ) -> None:
         self._task, self._ended, self._clock = task, ended, clock
         self._told: tuple[tuple[int, ...], str] | None = None
+        self.imports: str | None = None
+        """Name of the checkpoint that is converted or copied now."""
         self._at = clock()
 
     def beat(self, tokens: tuple[int, ...], problem: str) -> None:
@@ -61,6 +63,7 @@ class Pulse:
             accelerators=0,
             checkpoints=tokens,
             unknown_fields=task.unknown_fields,
+            imports=self.imports,
             problem=problem or None,
         )
         objects.write(task.store, task.keys.heartbeat(task.writer), beat)

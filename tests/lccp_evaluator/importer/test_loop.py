@@ -84,6 +84,27 @@ def test_it_ends_once_the_last_checkpoint_of_the_budget_is_copied(world: World) 
     assert world.beat.phase == "Importing"
 
 
+def test_it_tells_which_checkpoint_it_copies_while_it_does(world: World) -> None:
+    told = []
+
+    class Listening(FileStore):
+        def put(self, key: str, data: bytes) -> str:
+            if key == KEYS.heartbeat(WRITER):
+                told.append(Heartbeat.from_json(data, key).imports)
+            return super().put(key, data)
+
+    class Ticking(Copies):
+        def evaluate(self, *args, **kwargs):
+            world.pulse.tick()
+            return super().evaluate(*args, **kwargs)
+
+    world.write(5)
+    world.run(store=Listening(world.folder.parent / "store"), copies=Ticking)
+
+    assert "checkpoint-5" in told
+    assert (told[0], told[-1]) == (None, None)
+
+
 def test_a_late_checkpoint_is_copied_before_the_end(world: World) -> None:
     end = world.run(lambda: (world.write(5), world.write(2)))
 

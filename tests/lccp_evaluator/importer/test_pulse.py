@@ -50,6 +50,15 @@ def test_what_was_told_last_is_told_again_once_it_is_old(store: Counted) -> None
     assert (beat.checkpoints, beat.problem) == ((10, 20), "one is late")
 
 
+def test_it_tells_which_checkpoint_is_worked_on(store: Counted) -> None:
+    pulse = a_pulse(store, BEAT_SECONDS)
+    pulse.beat((), "")
+    pulse.imports = "step-10"
+    pulse.tick()
+
+    assert objects.read(store, KEYS.heartbeat(WRITER), Heartbeat).imports == "step-10"
+
+
 def test_what_was_told_just_now_is_not_told_again(store: Counted) -> None:
     pulse = a_pulse(store, BEAT_SECONDS / 100)
     pulse.beat((), "")

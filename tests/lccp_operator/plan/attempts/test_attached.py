@@ -10,6 +10,7 @@ from operator_world import (
     World,
     an_attached_run,
     conditions,
+    heartbeat_of,
     saturating_at,
     with_spec,
 )
@@ -90,6 +91,17 @@ def test_what_the_importer_left_out_is_shown() -> None:
 
     assert "step-2: it was rewritten" in message(world, ConditionType.DEGRADED)
     assert "/checkpoints" in message(world, ConditionType.TRAINING)
+
+
+def test_which_checkpoint_is_imported_is_shown() -> None:
+    world = World(an_attached_run(), NEVER)
+    world.reconcile()
+    beat = heartbeat_of(1, 0, world.now, phase="Importing", imports="step-10")
+    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+    world.reconcile()
+
+    told = message(world, ConditionType.TRAINING)
+    assert told == "attempt 1 converts or copies step-10"
 
 
 def test_nobody_could_carry_out_a_suspension() -> None:
