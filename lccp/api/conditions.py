@@ -90,7 +90,7 @@ class Reason(StrEnum):
 
 
 REMEDIES = {
-    Reason.QUEUED: "it starts when the queue has room",
+    Reason.QUEUED: "it starts once the queue admits it",
     Reason.UNKNOWN_QUEUE: "name a LocalQueue of this namespace, or none",
     Reason.HELD_BACK: "undo that change, or delete that object; what is due is then created",
     Reason.UNSCHEDULABLE: "free or add nodes, or lower {pods}.resources and relax {pods}.placement",

@@ -1,5 +1,4 @@
-"""What keeps a workload from running: read from its Job's events, its pods and Kueue's Workload.
-Pure."""
+"""What keeps a workload from running, by its Job's events, its pods and Kueue's Workload. Pure."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator
@@ -72,23 +71,32 @@ def _of_changes(job: Object) -> Iterator[Trouble]:
 
 
 def _of_queue(job: Object, seen: Seen) -> Iterator[Trouble]:
-    queue = job["metadata"].get("labels", {}).get(QUEUE_LABEL)
+    uid, queue = job["metadata"]["uid"], job["metadata"].get("labels", {}).get(QUEUE_LABEL)
     if queue is None or not job["spec"].get("suspend"):
         return
-    uid, behind = job["metadata"]["uid"], _behind(queue, seen)
+    behind = _behind(queue, [one for one in seen.neighbours if one["metadata"]["uid"] != uid])
     for admission in seen.kueue_workloads:
-        if uid not in owner_uids(admission):
-            continue
-        if not admission.get("spec", {}).get("active", True):
-            told = f"Workload {admission['metadata']['name']} is deactivated (spec.active)"
-            yield _trouble(Reason.HELD_BACK, f"queue {queue}: {told}")
-        for condition in admission.get("status", {}).get("conditions", ()):
-            if condition["type"] == "QuotaReserved" and condition["status"] == "False":
-                told = condition.get("message", "")
-                unknown = condition.get("reason") == "Inadmissible" and "doesn't exist" in told
-                reason = Reason.UNKNOWN_QUEUE if unknown else Reason.QUEUED
-                yield _trouble(reason, f"queue {queue}{behind}: {told}")
+        if uid in owner_uids(admission):
+            for reason, told in _of_admission(admission, behind):
+                yield _trouble(reason, f"queue {queue}{told}")
     yield _trouble(Reason.QUEUED, f"waits in queue {queue}{behind}")
+
+
+def _of_admission(admission: Object, behind: str) -> Iterator[tuple[Reason, str]]:
+    """Why Kueue does not admit a Workload."""
+    status = admission.get("status", {})
+    if not admission.get("spec", {}).get("active", True):
+        told = f"Workload {admission['metadata']['name']} is deactivated (spec.active)"
+        yield Reason.HELD_BACK, f": {told}"
+    reserved = condition_of(status, "QuotaReserved")
+    if reserved.get("status") == "False":
+        told, why = reserved.get("message", ""), reserved.get("reason")
+        unknown = why == "Inadmissible" and "doesn't exist" in told
+        yield Reason.UNKNOWN_QUEUE if unknown else Reason.QUEUED, f"{behind}: {told}"
+    for check in status.get("admissionChecks", ()):
+        if check["state"] != "Ready":
+            told = f"{check['state']}: {check.get('message', '')}"
+            yield Reason.QUEUED, f": admission check {check['name']} is {told}"
 
 
 def _of_hands(job: Object) -> Iterator[Trouble]:
@@ -102,9 +110,9 @@ def _of_hands(job: Object) -> Iterator[Trouble]:
         yield _trouble(Reason.HELD_BACK, told)
 
 
-def _behind(queue: str, seen: Seen) -> str:
+def _behind(queue: str, others: Iterable[Object]) -> str:
     """The Jobs of runs that the queue has admitted, in words."""
-    names = sorted(job["metadata"]["name"] for job in seen.neighbours if _is_let_in(job, queue))
+    names = sorted(job["metadata"]["name"] for job in others if _is_let_in(job, queue))
     if not names:
         return ""
     more = f" and {len(names) - JOBS_NAMED} more" if len(names) > JOBS_NAMED else ""

@@ -22,7 +22,7 @@ READY = {"type": "PodReadyToStartContainers", "status": "True"}
 CREATING = waiting("ContainerCreating")
 QUEUED = a_job(suspend=True, **QUEUE)
 LET_IN, ENDED, ELSEWHERE = a_job(**QUEUE), a_job(conditions={"Failed": ""}, **QUEUE), a_job()
-LET_IN["metadata"]["name"] = "first-train-a1"
+LET_IN["metadata"] |= {"name": "first-train-a1", "uid": "first"}
 UNSCHEDULABLE = {
     "conditions": [
         {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3"}
@@ -43,6 +43,12 @@ GATED = {
         {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "gates"}
     ]
 }
+CHECKED = a_workload("QuotaReserved", "")
+CHECKED["status"]["conditions"][0]["status"] = "True"
+CHECKED["status"]["admissionChecks"] = [
+    {"name": "budget", "state": "Ready", "message": ""},
+    {"name": "nodes", "state": "Pending", "message": "no nodes by now"},
+]
 DEACTIVATED = a_workload("Pending", "The workload is deactivated") | {"spec": {"active": False}}
 DEACTIVATED["metadata"]["name"] = "job-j"
 FETCHES = {"name": "fetch-checkpoint", "state": {"running": {}}}
@@ -242,6 +248,11 @@ TROUBLES: dict[str, tuple[Object, Object, Reason | None, str]] = {
         },
         *(Reason.QUEUED, "queue research, behind first-train-a1: insufficient quota"),
     ),
+    "a queue that let it in while it was read": (
+        QUEUED,
+        {"neighbours": (a_job(**QUEUE),)},
+        *(Reason.QUEUED, "waits in queue research"),
+    ),
     "a queue that is held": (
         QUEUED,
         {"kueue_workloads": (a_workload("Inadmissible", "ClusterQueue c is inactive"),)},
@@ -251,6 +262,11 @@ TROUBLES: dict[str, tuple[Object, Object, Reason | None, str]] = {
         QUEUED,
         {"kueue_workloads": (DEACTIVATED,)},
         *(Reason.HELD_BACK, "queue research: Workload job-j is deactivated (spec.active)"),
+    ),
+    "a check that does not let it in": (
+        QUEUED,
+        {"kueue_workloads": (CHECKED,)},
+        *(Reason.QUEUED, "queue research: admission check nodes is Pending: no nodes by now"),
     ),
     "no such queue": (
         QUEUED,
