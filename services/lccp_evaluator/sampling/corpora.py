@@ -74,27 +74,34 @@ class Wanted(Protocol):
 def long_enough(
     corpus: Documents, asked: Wanted, tokenizer: Tokenizer, files: Files, where: str
 ) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """The first documents that are long enough, with their first tokens.
+    """The first documents that are long enough, with their first tokens; equal ones only once.
 
     Raises:
         InvalidInput: there are too few.
     """
     assert asked.length is not None
     tokens = asked.length - len(tokenizer.leading)
-    read = found = 0
+    read = repeated = 0
+    found = set[tuple[int, ...]]()
     for text in _texts(corpus, files, where, tokens, asked.documents):
         read += 1
         ids = _first(text, tokens, tokenizer)
-        if len(ids) == tokens:
+        repeated += ids in found
+        if len(ids) == tokens and ids not in found:
             check_known(ids, tokenizer, where, "give text in words of its vocabulary")
-            found += 1
+            found.add(ids)
             yield text, ids
-        if found == asked.documents:
-            return
-    raise InvalidInput(
-        f"{where}.path: {found} of its {read} documents have {asked.length:,} tokens, but "
-        f"{asked.documents} are requested: give more or longer documents, or request fewer"
-    )
+        if len(found) == asked.documents:
+            break
+    again = f"{repeated:,} of its documents begin with the same {asked.length:,} tokens as another"
+    if len(found) < asked.documents:
+        raise InvalidInput(
+            f"{where}.path: {len(found)} of its {read} documents have {asked.length:,} tokens, but "
+            f"{asked.documents} are requested: give more or longer documents, or request fewer"
+            + (f" ({again})" if repeated else "")
+        )
+    if repeated:
+        files.notes.append(f"{where}.path: {again}, and are left out")
 
 
 def _texts(corpus: Documents, files: Files, where: str, tokens: int, count: int) -> Iterator[str]:

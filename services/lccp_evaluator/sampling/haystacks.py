@@ -51,7 +51,7 @@ class Stream:
 def units(
     spec: Documents, files: Files, haystacks: int, tokens: int, words: frozenset[str], where: str
 ) -> Units:
-    """Texts to draw from: paragraphs, or sentences if there are fewer paragraphs than haystacks.
+    """Texts to draw from: paragraphs, or sentences if fewer paragraphs differ than haystacks must.
 
     Enough are read for `haystacks` haystacks of `tokens` tokens; `where` is the field of `spec` in
     the manifest. Sentences that hold one of `words` are left out.
@@ -60,25 +60,33 @@ def units(
         InvalidInput: there are too few for different haystacks.
     """
     paragraphs: list[list[str]] = []
+    different = set[str]()
     left_out, missing = 0, haystacks * tokens * CHARACTERS_PER_TOKEN
     for document in documents(spec, files, where, "haystacks"):
         for paragraph in _paragraphs(document, spec.language):
             kept = [sentence for sentence in paragraph if not holds_any(sentence, words)]
             left_out += len(paragraph) - len(kept)
             missing -= sum(map(len, kept))
-            paragraphs += [kept] if kept else []
-        if missing <= 0 and len(paragraphs) >= haystacks:
+            if kept:
+                paragraphs.append(kept)
+                different.add(_joined(kept))
+        if missing <= 0 and len(different) >= haystacks:
             break
-    if len(paragraphs) >= haystacks:
-        return Units([f"\n\n{''.join(sentences).lstrip()}" for sentences in paragraphs], left_out)
+    if len(different) >= haystacks:
+        return Units(list(map(_joined, paragraphs)), left_out)
     sentences = [sentence for paragraph in paragraphs for sentence in paragraph]
-    if len(sentences) < haystacks:
+    if (count := len(set(sentences))) < haystacks:
         without = f", without {left_out} that hold words of needles" if left_out else ""
         raise InvalidInput(
-            f"{where}: holds {len(sentences)} sentences{without}, too few for {haystacks} "
+            f"{where}: holds {count} different sentences{without}, too few for {haystacks} "
             "different haystacks: give more text"
         )
     return Units(sentences, left_out)
+
+
+def _joined(sentences: list[str]) -> str:
+    """The sentences of a paragraph as a unit."""
+    return f"\n\n{''.join(sentences).lstrip()}"
 
 
 def _paragraphs(document: str, language: str) -> Iterator[list[str]]:
@@ -103,7 +111,8 @@ def draw(
 
     Each begins with a different text, so that all of them differ at every length.
     """
-    beginnings = random.Random(f"{seed}").sample(range(len(texts)), haystacks)
+    firsts = {text: number for number, text in reversed(list(enumerate(texts)))}
+    beginnings = random.Random(f"{seed}").sample(sorted(firsts.values()), haystacks)
     return [
         _haystack(texts, first, tokenizer, tokens, random.Random(f"{seed}/{number}"), where)
         for number, first in enumerate(beginnings)

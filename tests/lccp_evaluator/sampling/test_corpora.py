@@ -53,6 +53,24 @@ def test_documents_that_are_too_short_are_passed_over(tmp_path: Path, tokenizer:
     assert [one.length for one in drawn.samples] == [128, 64, 32] * 2
 
 
+def test_a_document_that_is_repeated_counts_once_and_is_told(
+    tmp_path: Path, tokenizer: Tokenizer
+) -> None:
+    first, other, files = f"first {LONG}", f"other {LONG}", Files(Path())
+    asked = _asked(_corpus(tmp_path, first, f"{first}, and more", other), guard_length=None)
+    drawn = corpora.draw(asked, tokenizer, files)
+    hashes = [hashlib.sha256(text.encode()).hexdigest() for text in (first, other)]
+    assert list(drawn.names["document"]) == hashes
+    (note,) = files.notes
+    assert note.endswith(
+        "1 of its documents begin with the same 128 tokens as another, and are left out"
+    )
+    with pytest.raises(
+        InvalidInput, match=r"path: 1 of its 3 documents .*\(2 of its documents beg"
+    ):
+        _draw(_asked(_corpus(tmp_path, first, first, first)), tokenizer)
+
+
 def test_a_beginning_is_the_beginning_of_its_document(tmp_path: Path, tokenizer: Tokenizer) -> None:
     drawn = _draw(_asked(_corpus(tmp_path, LONG, f"other {LONG}")), tokenizer)
     whole, guard = (
@@ -66,7 +84,7 @@ def test_a_beginning_is_the_beginning_of_its_document(tmp_path: Path, tokenizer:
 
 
 def test_equal_lengths_are_drawn_once(tmp_path: Path, tokenizer: Tokenizer) -> None:
-    drawn = _draw(_asked(_corpus(tmp_path, LONG, LONG)), tokenizer)
+    drawn = _draw(_asked(_corpus(tmp_path, LONG, f"other {LONG}")), tokenizer)
     assert [one.role for one in drawn.samples] == ["whole", "guard"] * 2
 
 

@@ -106,8 +106,25 @@ def test_few_paragraphs_are_drawn_by_sentence(tmp_path):
         " Is three?",
         " Four.",
     ]
-    with pytest.raises(InvalidInput, match=r"haystack: holds 4 sentences, too few for 5"):
+    with pytest.raises(InvalidInput, match=r"haystack: holds 4 different sentences, too few"):
         haystacks.units(spec, Files(tmp_path), haystacks=5, tokens=10, words=NONE, where=WHERE)
+
+
+def test_a_paragraph_that_is_repeated_begins_one_haystack_only(tmp_path, tokenizer):
+    spec = Documents(path="a.txt", format="Text", language="Code")
+
+    def units(text, count):
+        (tmp_path / "a.txt").write_text(text)
+        files = Files(tmp_path)
+        return haystacks.units(spec, files, count, tokens=40, words=NONE, where=WHERE).texts
+
+    texts = units("each work\n\n" * 5 + "  each work\n\nthe work\n", 2)
+    assert len(texts) == 7
+    for seed in range(10):
+        streams = haystacks.draw(texts, tokenizer, 2, tokens=40, seed=seed, where=WHERE)
+        assert len({stream.first(2).ids.tobytes() for stream in streams}) == 2
+    with pytest.raises(InvalidInput, match=r"holds 1 different sentences, too few for 2"):
+        units("each work\n\n" * 5, 2)
 
 
 def test_sentences_with_words_of_needles_are_left_out_and_counted(tmp_path):
@@ -119,7 +136,9 @@ def test_sentences_with_words_of_needles_are_left_out_and_counted(tmp_path):
     )
 
     assert found == haystacks.Units(["\n\nA cat sat. Hotdogs?", "\n\nNo pets here."], left_out=2)
-    with pytest.raises(InvalidInput, match=r"holds 3 sentences, without 2 that hold words"):
+    with pytest.raises(
+        InvalidInput, match=r"holds 3 different sentences, without 2 that hold words"
+    ):
         haystacks.units(
             spec, Files(tmp_path), haystacks=4, tokens=10, words=frozenset({"dog"}), where=WHERE
         )
@@ -172,7 +191,8 @@ def test_of_a_very_long_text_no_more_is_tokenized_than_may_be_needed(tokenizer):
             self.longest = max(self.longest, len(text))
             return tokenizer.following(text)
 
-    counting, texts = Counting(), ["The Work. You may. Each Work? " * 10_000] * 2
+    text = "The Work. You may. Each Work? " * 10_000
+    counting, texts = Counting(), [text, f"Each {text}"]
     long = haystacks.draw(texts, counting, haystacks=2, tokens=50, seed=0, where=WHERE)
     short = [text[:5_000] for text in texts]
 
