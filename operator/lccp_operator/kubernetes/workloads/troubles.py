@@ -95,8 +95,8 @@ def _of_admission(admission: Object, behind: str) -> Iterator[tuple[Reason, str]
         yield Reason.UNKNOWN_QUEUE if unknown else Reason.QUEUED, f"{behind}: {told}"
     for check in status.get("admissionChecks", ()):
         if check["state"] != "Ready":
-            told = f"{check['state']}: {check.get('message', '')}"
-            yield Reason.QUEUED, f": admission check {check['name']} is {told}"
+            told = ": ".join(filter(None, (check["state"], check.get("message"))))
+            yield Reason.QUEUED, f": it has quota, and admission check {check['name']} is {told}"
 
 
 def _of_hands(job: Object) -> Iterator[Trouble]:

@@ -266,7 +266,8 @@ TROUBLES: dict[str, tuple[Object, Object, Reason | None, str]] = {
     "a check that does not let it in": (
         QUEUED,
         {"kueue_workloads": (CHECKED,)},
-        *(Reason.QUEUED, "queue research: admission check nodes is Pending: no nodes by now"),
+        Reason.QUEUED,
+        "queue research: it has quota, and admission check nodes is Pending: no nodes by now",
     ),
     "no such queue": (
         QUEUED,
