@@ -59,7 +59,7 @@ def training(context: Context, goal: Goal) -> Finding:
         return Finding("True", Reason.DRAINING, f"{name} saves its state and exits, as requested")
     if gang is None or gang.phase is Phase.QUEUED or not gang.begun:
         return _waiting(context, Training.of(attempt), gang, name)
-    beat = context.facts.heartbeats.get(attempt.number)
+    beat = attempts.beat(context)
     starting = beat is None or beat.phase == "Starting"
     if gang.pods_begun < gang.pods_expected and (starting or gang.trouble is not None):
         parts = f"{name}, {gang.pods_begun} of {gang.pods_expected} pods"

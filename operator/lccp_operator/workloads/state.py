@@ -1,10 +1,14 @@
 """Workloads as observed: Jobs and pods of a cluster, or processes of this machine."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from lccp.api.conditions import Reason
+
+UID_START = re.compile("[0-9a-f]{8}")
+"""Of a pod, in the name of a writer."""
 
 
 class Phase(StrEnum):
@@ -153,6 +157,11 @@ class WorkloadState:
     def begun(self) -> bool:
         """A pod of it runs."""
         return any(pod.phase is Phase.RUNNING for pod in self.pods)
+
+    def writers(self, attempt: int) -> frozenset[str]:
+        """Names under which its present pods write for that attempt."""
+        starts = (pod.uid.replace("-", "")[:8] for pod in self.pods)
+        return frozenset(f"a{attempt}-{one}" for one in starts if UID_START.fullmatch(one))
 
     def unheard(self, why: str) -> str:
         """What is said of it while it runs, but has reported nothing yet; `why` that may be."""

@@ -5,6 +5,7 @@ match the journal. So the next reconcile repairs a crash between the two.
 """
 
 from lccp_operator.plan.attempts.gangs import (
+    beat,
     drain_seconds_left,
     gathering_seconds_left,
     old_gang_lives,
@@ -22,6 +23,7 @@ from lccp_operator.plan.attempts.waits import (
 
 __all__ = [
     "backoff_seconds_left",
+    "beat",
     "drain_seconds_left",
     "gathering_seconds_left",
     "intents",

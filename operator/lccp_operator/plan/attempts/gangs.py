@@ -5,6 +5,7 @@ import hashlib
 from lccp.api.causes import Cause
 from lccp.api.conditions import Reason
 from lccp.api.objects.journal import AttemptRecord, Gang
+from lccp.api.objects.training import Heartbeat
 from lccp.facts.facts import Told
 from lccp_operator.plan.context import Context
 from lccp_operator.workloads.endings import ENDED_WELL, STAYS_SECONDS, Ending
@@ -85,7 +86,8 @@ def stay_seconds_left(context: Context) -> float | None:
         return None
     told = [one for one in context.facts.told if one.attempt == attempt.number and one.end]
     last = next((one for one in reversed(told) if one.end == end), None)
-    if last is None or (end.result not in ENDED_WELL and not _is_of(gang, last.writer)):
+    its_own = last is not None and last.writer in gang.writers(attempt.number)
+    if end.result not in ENDED_WELL and not its_own:
         return None
     since = [one.ended_at or end.at for one in told if one is last or _is_good(one)]
     return context.seconds_left(min(since), STAYS_SECONDS)
@@ -95,10 +97,24 @@ def _is_good(told: Told) -> bool:
     return told.end is not None and told.end.result in ENDED_WELL
 
 
-def _is_of(gang: WorkloadState, writer: str) -> bool:
-    """A pod that the gang has now is that writer of its attempt."""
-    uids = (pod.uid.replace("-", "") for pod in gang.pods)
-    return any(uid and writer.endswith(f"-{uid[:8]}") for uid in uids)
+def present(context: Context) -> Told | None:
+    """What the pods that the open attempt has now reported, if anything.
+
+    Those that it had before a queue admitted it again were other writers.
+    """
+    attempt, gang = context.open_attempt, context.gang
+    if attempt is None:
+        return None
+    told = [one for one in context.facts.told if one.attempt == attempt.number]
+    writers = gang.writers(attempt.number) if gang is not None else frozenset()
+    own = [one for one in told if one.writer in writers] if writers else told
+    return own[-1] if own else None
+
+
+def beat(context: Context) -> Heartbeat | None:
+    """The last heartbeat of those pods."""
+    told = present(context)
+    return told.heartbeat if told is not None else None
 
 
 def has_begun(context: Context, attempt: AttemptRecord) -> bool:
@@ -115,9 +131,9 @@ def ungathered(state: WorkloadState) -> Ending:
 
 def _gathers(context: Context, attempt: AttemptRecord) -> bool:
     """It was never seen complete, and does not work yet."""
-    seen, beat = context.journal.gang, context.facts.heartbeats.get(attempt.number)
+    seen, told = context.journal.gang, context.facts.heartbeats.get(attempt.number)
     whole = seen is not None and seen.attempt == attempt.number
-    return not whole and (beat is None or beat.phase == "Starting")
+    return not whole and (told is None or told.phase == "Starting")
 
 
 def incoherent(context: Context, attempt: AttemptRecord, state: WorkloadState) -> bool:

@@ -2,8 +2,7 @@
 
 from datetime import datetime
 
-from lccp.api.objects.training import Heartbeat
-from lccp_operator.plan.attempts.gangs import told_of_remade
+from lccp_operator.plan.attempts.gangs import beat, present, told_of_remade
 from lccp_operator.plan.context import Context
 
 SILENT_SECONDS = 30.0
@@ -61,20 +60,16 @@ def _hampered(context: Context) -> list[str]:
     Those of a trainer end with it; an importer's last ones are about the checkpoints that it left.
     """
     imports = context.spec.source is not None
-    attempt = context.last_attempt if imports else context.open_attempt
-    beat = context.facts.heartbeats.get(attempt.number) if attempt is not None else None
-    return [beat.problem] if beat is not None and beat.problem else []
+    last, told = context.last_attempt, beat(context)
+    if imports and last is not None:
+        told = context.facts.heartbeats.get(last.number)
+    return [told.problem] if told is not None and told.problem else []
 
 
 def _heard_at(context: Context) -> datetime | None:
-    """When the open attempt last reported while it runs; None before its first heartbeat."""
-    beat = _last_beat(context)
-    return None if beat is None else context.facts.heard_at or beat.at
-
-
-def _last_beat(context: Context) -> Heartbeat | None:
-    """The last heartbeat of the open attempt while it runs; None before its first."""
-    attempt, gang = context.open_attempt, context.gang
-    if attempt is None or gang is None or not gang.begun or attempt.number in context.facts.ends:
+    """When the open attempt's pods last reported while they run; None before their first time."""
+    gang, told, last = context.gang, present(context), beat(context)
+    if gang is None or not gang.begun or told is None or told.end is not None or last is None:
         return None
-    return context.facts.heartbeats.get(attempt.number)
+    newest = last == context.facts.heartbeats.get(told.attempt)
+    return (context.facts.heard_at if newest else None) or last.at

@@ -20,6 +20,7 @@ from training_world import a_training_world, message, seen
 from lccp.api.conditions import ConditionType
 from lccp.api.objects.training import End
 from lccp.contract.scalars import LATEST
+from lccp.store.keys import writer_name
 from lccp_operator.observed import Known
 from lccp_operator.workloads.state import Phase, Pod, WorkloadState
 from lccp_operator.workloads.training import Training
@@ -70,6 +71,27 @@ def test_an_attempt_that_runs_and_reports_nothing_is_named_with_its_log() -> Non
     assert "can't reach the store" in text
     assert "its node is gone" in text
     assert text.endswith("(kubectl logs job/tiny)")
+
+
+def test_of_pods_that_a_queue_admitted_again_nothing_is_known_by_those_before() -> None:
+    world = a_training_world()
+    before = heartbeat_of(1, EVERY_TOKENS, world.now, phase="Saving")
+    end = End(result="Terminated", tokens=EVERY_TOKENS, at=world.now)
+    world.store.put(KEYS.heartbeat(before.writer), before.to_json())
+    world.store.put(KEYS.end(before.writer), end.to_json())
+    uid = "00000abc-7"
+    again = WorkloadState(Phase.RUNNING, (Pod(0, uid, Phase.RUNNING),), log="kubectl logs job/tiny")
+
+    assert "reported nothing" not in _after(world, 106, again)
+    loads = "attempt 1 has started, and reported nothing yet: its processes load"
+    assert message(world, ConditionType.TRAINING).startswith(loads)
+
+    beat = heartbeat_of(1, EVERY_TOKENS, world.now)
+    beat = beat.model_copy(update={"writer": writer_name(1, uid)})
+    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+    world.reconcile(seen(world, workloads=Known({Training(1): again})))
+    assert message(world, ConditionType.TRAINING) == "attempt 1 is training"
+    assert _after(world, 31, again).startswith("attempt 1 has reported nothing since")
 
 
 @pytest.mark.parametrize(
