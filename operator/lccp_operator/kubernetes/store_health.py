@@ -31,7 +31,8 @@ logger = logging.getLogger(__name__)
 class StoreHealth:
     """Checks `store` in its own thread.
 
-    Calls `on_change` when an outage begins or ends, and when the store refuses something else.
+    Calls `on_change` when an outage begins or ends, when the store refuses something else, and when
+    it has failed in another way twice in a row.
     """
 
     def __init__(self, store: Store, on_change: Callable[["StoreHealth"], None]) -> None:
@@ -42,6 +43,8 @@ class StoreHealth:
         self._takes_writes = False
         self._refusal = ""
         """What it refused at the last check; empty: nothing, or it was silent."""
+        self._told = ""
+        """Why it can't be used, as `on_change` was last told."""
         self._check: _Check | None = None
         """The check whose answer is awaited."""
 
@@ -58,6 +61,16 @@ class StoreHealth:
         """Check once. A store that refuses is of no more use than a silent one."""
         before, refused = self.outage, self._refusal
         self._refusal = ""
+        self.outage = self._checked(before)
+        why = self.outage.why if self.outage else ""
+        anew = (before is None, refused) != (self.outage is None, self._refusal)
+        stands = before is not None and before.why == why
+        if anew or (stands and why != self._told):
+            self._told = why
+            logger.warning("%s", why or f"{self.store.url} answers")
+            self._on_change(self)
+
+    def _checked(self, before: Unknown | None) -> Unknown | None:
         try:
             self._answered()
         except LccpError as error:
@@ -65,13 +78,8 @@ class StoreHealth:
                 self._refusal = str(error)
                 self.doubt()
             since = before.since if before else datetime.now(UTC)
-            why = unreachable(error)
-            self.outage = Unknown(since, why, Reason.STORE_UNREACHABLE, watched=True)
-        else:
-            self.outage = None
-        if (before is None, refused) != (self.outage is None, self._refusal):
-            logger.warning("%s", self.outage.why if self.outage else f"{self.store.url} answers")
-            self._on_change(self)
+            return Unknown(since, unreachable(error), Reason.STORE_UNREACHABLE, watched=True)
+        return None
 
     def tell(self, record: Callable[[Store], None]) -> bool:
         """Let `record` write to the store; False: that is not possible now.

@@ -56,6 +56,18 @@ def test_a_store_that_refuses_something_else_is_told_anew() -> None:
     assert health.outage is not None
 
 
+def test_another_way_to_fail_is_told_once_it_stands() -> None:
+    """Not each of several that take turns: every run of the store would be told each time."""
+    other = StoreUnavailable("store memory:// does not answer: no answer within the time allowed")
+    _, told = asked(SILENT, other, SILENT, other)
+    assert len(told) == 1
+
+    health, told = asked(SILENT, other, other, other, SILENT)
+    assert len(told) == 2
+    assert len(set(told)) == 1
+    assert health.outage is not None
+
+
 def test_an_outage_says_since_when_and_what_then() -> None:
     first, (began,) = asked(SILENT)
     assert first.outage is not None
