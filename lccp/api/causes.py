@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lccp.api.exits import ExitCode
-from lccp.contract.errors import InvalidInput, NotFound, StoreRefused, StoreUnavailable
+from lccp.contract.errors import (
+    DiskFailed,
+    InvalidInput,
+    NotFound,
+    StoreRefused,
+    StoreUnavailable,
+)
 
 
 class Cause(StrEnum):
@@ -113,6 +119,8 @@ def cause_of(error: BaseException) -> Cause:
     match error:
         case StoreRefused():
             return Cause.STORE_REFUSED
+        case DiskFailed():
+            return Cause.INTERNAL
         case InvalidInput() | NotFound():
             return Cause.CONFIGURATION
         case StoreUnavailable():

@@ -3,6 +3,7 @@
 LccpError
 ├── InvalidInput        the input is wrong: one sentence, never retried
 │   ├── Incompatible    it was written by another version, or belongs to another run
+│   ├── DiskFailed      a disk of this machine is full or broken: another try may find another one
 │   └── StoreRefused    the store refuses its keys, or lacks the bucket: wait for whoever manages it
 ├── NotFound            no such object; the caller decides what that means
 ├── Conflict            another writer was first: read again, then decide
@@ -20,6 +21,13 @@ class InvalidInput(LccpError):
 
 class Incompatible(InvalidInput):
     """An object has another schema version, or belongs to another run."""
+
+
+class DiskFailed(InvalidInput):
+    """A disk of this machine is full, or fails.
+
+    A person has to see to it; a process of a run may find it otherwise, or be on another machine.
+    """
 
 
 class StoreRefused(InvalidInput):

@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lccp.contract.errors import InvalidInput
+from lccp.contract.errors import DiskFailed, InvalidInput
 
 CHUNK_BYTES = 1 << 20
+
+OF_A_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+"""Failures of a disk that is full or broken, whatever the path."""
 
 Write = Callable[[bytes], object]
 
@@ -30,7 +33,7 @@ def atomic_write(path: Path) -> Iterator[Write]:
     """Yield a function that writes chunks; `path` appears when the block ends.
 
     A link stays, and leads to the new file. Raises InvalidInput if the file cannot be written, or
-    if `path` is something else than a file.
+    if `path` is something else than a file; DiskFailed if the disk is full, or fails.
     """
     with _local(path, "written"):
         _refuse_what_is_no_file(path)
@@ -87,4 +90,5 @@ def _local(path: Path, done: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InvalidInput(f"file {path}: cannot be {done}: {error.strerror}") from None
+        kind = DiskFailed if error.errno in OF_A_DISK else InvalidInput
+        raise kind(f"file {path}: cannot be {done}: {error.strerror}") from None

@@ -5,6 +5,7 @@ import pytest
 from lccp.api.causes import MEANINGS, Cause, cause_of, cause_of_codes, exit_code_of
 from lccp.api.exits import ExitCode
 from lccp.contract.errors import (
+    DiskFailed,
     Incompatible,
     InvalidInput,
     NotFound,
@@ -36,6 +37,7 @@ def test_every_counted_cause_says_what_to_do() -> None:
         (InvalidInput("x"), Cause.CONFIGURATION),
         (Incompatible("x"), Cause.CONFIGURATION),
         (NotFound("x"), Cause.CONFIGURATION),
+        (DiskFailed("x"), Cause.INTERNAL),
         (StoreRefused("x"), Cause.STORE_REFUSED),
         (StoreUnavailable("x"), Cause.STORE_UNREACHABLE),
         (MemoryError(), Cause.OUT_OF_MEMORY),

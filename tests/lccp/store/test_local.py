@@ -1,11 +1,12 @@
 """Local files that a store reads and writes: complete or not at all; errors are input errors."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from lccp.contract.errors import InvalidInput
+from lccp.contract.errors import DiskFailed, InvalidInput
 from lccp.store.local import atomic_write, open_source
 
 
@@ -41,6 +42,20 @@ def test_a_file_that_cannot_take_its_place_is_named(tmp_path: Path) -> None:
     with refused, atomic_write(folder) as write:
         write(b"x")
     assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_a_disk_that_is_full_or_broken_is_told_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "replace", fails)
+    failed = pytest.raises(DiskFailed, match=rf"cannot be written: {os.strerror(number)}")
+    with failed, atomic_write(tmp_path / "file") as write:
+        write(b"x")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["pipe", "link"])
