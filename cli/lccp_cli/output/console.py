@@ -47,7 +47,9 @@ def print_table(console: Console, table: Table) -> None:
 
 
 def narrow(table: Table, width: int) -> None:
-    """If `table` is wider than `width`, wrap its head, then make its gaps smaller."""
+    """If `table` is wider than `width`, wrap its head, then make its gaps smaller, then wrap the
+    texts of its first column if it fits then.
+    """
     if width_of(table) <= width:
         return
     for column in table.columns:
@@ -56,6 +58,10 @@ def narrow(table: Table, width: int) -> None:
     for gap in (2, 1):
         if width_of(table) > width:
             table.padding = (0, gap, 0, 0)
+    first, excess = table.columns[0], width_of(table) - width
+    left = max((len(str(cell)) for cell in first.cells), default=0) - excess
+    if excess > 0 and first.justify == "left" and left >= HEAD_WIDTH:
+        first.no_wrap, first.max_width = False, left
 
 
 def width_of(table: Table) -> int:

@@ -65,6 +65,21 @@ def test_a_table_is_narrowed_as_far_as_needed() -> None:
     assert [widths(width) for width in (45, 29, 10)] == [(30, heads), (28, heads), (26, heads)]
 
 
+def test_texts_of_the_first_column_are_wrapped_where_a_wrapped_head_is_not_enough() -> None:
+    values = "2277.1215", "1990.3298", "+12.6 %", "-5225.3 % to +98.6 %", "not clear"
+    table = table_of("signal", "A", "B", "gain", "95 % interval", "B is")
+    table.add_row("Lost in the middle, guard band", *values)
+
+    narrow(table, 80)
+
+    assert width_of(table) == 80
+    console = Console(file=StringIO(), width=80, force_terminal=True, color_system=None)
+    print_table(console, table)
+    *_, row, rest = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert row.strip() == "Lost in the middle,"
+    assert rest.split() == ["guard", "band", *" ".join(values).split()]
+
+
 def test_sentences_leave_standard_output_to_results(capsys: pytest.CaptureFixture[str]) -> None:
     say("A sentence.")
 
