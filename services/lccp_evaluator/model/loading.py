@@ -146,6 +146,10 @@ def _loaded_with(
     config = AutoConfig.from_pretrained(
         directory, local_files_only=True, trust_remote_code=options["trust_remote_code"]
     )
+    layers = getattr(config.get_text_config(decoder=True), "num_hidden_layers", None)
+    if isinstance(layers, int) and layers < 1:
+        where = directory / CONFIG
+        raise InvalidInput(f"{where}: num_hidden_layers is {layers}: a model has at least one")
     _check_quantization(config, directory / CONFIG)
     config._attn_implementation = attention
     result: tuple[Any, dict[str, Any]] = load(
@@ -223,8 +227,6 @@ def _told(where: Path, what: str) -> Iterator[None]:
         yield
     except InvalidInput:
         raise
-    except KeyError as error:
-        raise InvalidInput(f"{where}: {what}: {error} is unknown to transformers") from error
     except Exception as error:
         if cause_of(error) is Cause.OUT_OF_MEMORY:
             raise
@@ -238,6 +240,9 @@ def _short(error: Exception) -> str:
             "it comes with Python code, which must be allowed to run (--trust-remote-code, in a "
             "run model.trustRemoteCode)"
         )
-    first, _, rest = str(error).strip().partition("\n")
+    if isinstance(error, KeyError) and " " not in str(error):
+        return f"{error} is unknown to transformers"
+    text = str(error.args[0]) if isinstance(error, KeyError) else str(error)
+    first, _, rest = text.strip().partition("\n")
     more = f" {rest.strip().split(chr(10))[0]}" if first.endswith(":") and rest.strip() else ""
     return f"{first}{more}".rstrip(".") or type(error).__name__

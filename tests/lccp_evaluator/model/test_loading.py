@@ -107,6 +107,9 @@ def test_an_adapter_beside_the_model_is_refused(directory: Path) -> None:
         load_model(directory, PLAN)
 
 
+WITHOUT_FACTOR = '{"model_type": "llama", "rope_parameters": {"rope_type": "yarn"}}'
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
@@ -114,8 +117,9 @@ def test_an_adapter_beside_the_model_is_refused(directory: Path) -> None:
         ("{", "is not JSON: it is damaged or cut short"),
         ("[]", "is not a JSON object"),
         ('{"model_type": "none"}', "cannot be read as a model's configuration: "),
+        (WITHOUT_FACTOR, r"configuration: Missing required keys in [^\"]+{'factor'}$"),
     ],
-    ids=["none", "cut short", "a list", "unknown"],
+    ids=["none", "cut short", "a list", "unknown", "a rotation without its factor"],
 )
 def test_a_configuration_that_can_not_be_read_is_one_sentence(
     directory: Path, content: str | None, sentence: str
@@ -126,6 +130,14 @@ def test_a_configuration_that_can_not_be_read_is_one_sentence(
     with pytest.raises(InvalidInput, match=sentence) as refused:
         read_config(directory)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("layers", [0, -1])
+def test_a_model_without_layers_is_refused(directory: Path, layers: int) -> None:
+    rewrite(directory, num_hidden_layers=layers)
+
+    with pytest.raises(InvalidInput, match=rf"config.json: num_hidden_layers is {layers}: a mod"):
+        load_model(directory, PLAN)
 
 
 def test_a_context_is_that_of_the_configuration(directory: Path) -> None:
