@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -33,6 +33,9 @@ from lccp_operator.workloads.state import Trouble, WorkloadState
 from lccp_operator.workloads.training import Training
 
 DIFFERENCES_SHOWN = 3
+
+SET_BACK = timedelta(minutes=1)
+"""Two looks at one clock differ by less."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,10 @@ class Context:
     def seconds_left(self, since: datetime, seconds: float) -> float:
         """Seconds left of the `seconds` after `since`; negative once they are over."""
         return seconds - (self.now - since).total_seconds()
+
+    def wait_left(self, since: datetime, seconds: float) -> float:
+        """The same of a wait; none is left of one that began in the future: a clock was set back."""
+        return 0.0 if since > self.now + SET_BACK else self.seconds_left(since, seconds)
 
     @property
     def spec(self) -> LCCPRunSpec:

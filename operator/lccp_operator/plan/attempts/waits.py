@@ -64,7 +64,7 @@ def backoff_seconds_left(context: Context) -> float:
     tries = max(len(failures) if last in failures else 0, _fruitless(context) - 1)
     if tries < 1:
         return 0.0
-    return context.seconds_left(last.ended_at, context.spec.restart_policy.wait_seconds(tries))
+    return context.wait_left(last.ended_at, context.spec.restart_policy.wait_seconds(tries))
 
 
 def _fruitless(context: Context) -> int:

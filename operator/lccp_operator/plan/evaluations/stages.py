@@ -117,7 +117,7 @@ def backoff_seconds_left(context: Context, key: EvaluationKey) -> float:
     waits = max(outcome.tries, outcome.interruptions - 1 if outcome.interruptions else 1)
     if waits < 1:
         return 0.0
-    return context.seconds_left(outcome.at, context.spec.restart_policy.wait_seconds(waits))
+    return context.wait_left(outcome.at, context.spec.restart_policy.wait_seconds(waits))
 
 
 def backing_off(context: Context) -> dict[EvaluationKey, float]:

@@ -93,6 +93,16 @@ def test_a_clock_that_goes_back_lengthens_no_wait_for_silence() -> None:
     assert gangs(world.reconcile()) == [Training(2)]
 
 
+def test_a_wait_that_began_in_the_future_is_over() -> None:
+    """The API server's clock was an hour ahead, and is right now."""
+    world = a_training_world()
+    world.end_training(ExitCode.INTERNAL)
+    world.reconcile()
+
+    world.pass_time(-3_600)
+    assert gangs(world.reconcile()) == [Training(2)]
+
+
 def test_nothing_begins_beside_an_importer_that_nobody_sees_between_two_heartbeats() -> None:
     world = begun(World(an_attached_run(restartPolicy=POLICY), NEVER))
     world.workers.clear()
