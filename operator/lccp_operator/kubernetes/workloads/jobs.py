@@ -9,6 +9,7 @@ from lccp.api.objects.journal import Pinned, PodDefaults
 from lccp.api.run import LCCPRun
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.pods import pod_template
+from lccp_operator.kubernetes.workloads.seen import condition_of
 from lccp_operator.workloads.kind import PodSet, Workload
 
 RENDEZVOUS_PORT = 29400
@@ -126,3 +127,11 @@ def _object(
         "ownerReferences": [owner_reference(run)],
     }
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def is_let_in(job: Object, queue: str) -> bool:
+    """The queue has admitted the Job, which has not ended."""
+    if job["metadata"].get("labels", {}).get(QUEUE_LABEL) != queue or job["spec"].get("suspend"):
+        return False
+    status = job.get("status", {})
+    return not any(condition_of(status, e).get("status") == "True" for e in ("Complete", "Failed"))

@@ -8,7 +8,7 @@ from lccp.api import labels
 from lccp.api.conditions import Reason
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.asked import refusal
-from lccp_operator.kubernetes.workloads.jobs import QUEUE_LABEL
+from lccp_operator.kubernetes.workloads.jobs import QUEUE_LABEL, is_let_in
 from lccp_operator.kubernetes.workloads.seen import CHANGES, Seen, condition_of, owner_uids
 from lccp_operator.workloads.state import Trouble
 
@@ -84,19 +84,25 @@ def _of_queue(job: Object, seen: Seen) -> Iterator[Trouble]:
 
 def _of_admission(admission: Object, behind: str) -> Iterator[tuple[Reason, str]]:
     """Why Kueue does not admit a Workload."""
-    status = admission.get("status", {})
+    status, checks = admission.get("status", {}), [*_checks(admission.get("status", {}))]
     if not admission.get("spec", {}).get("active", True):
         told = f"Workload {admission['metadata']['name']} is deactivated (spec.active)"
-        yield Reason.HELD_BACK, f": {told}"
+        evicted = condition_of(status, "Evicted").get("message", "")
+        yield Reason.HELD_BACK, ": " + ": ".join(filter(None, (told, evicted, *checks)))
     reserved = condition_of(status, "QuotaReserved")
     if reserved.get("status") == "False":
         told, why = reserved.get("message", ""), reserved.get("reason")
         unknown = why == "Inadmissible" and "doesn't exist" in told
         yield Reason.UNKNOWN_QUEUE if unknown else Reason.QUEUED, f"{behind}: {told}"
+    for told in checks:
+        yield Reason.QUEUED, f": it has quota, and {told}"
+
+
+def _checks(status: Object) -> Iterator[str]:
     for check in status.get("admissionChecks", ()):
         if check["state"] != "Ready":
             told = ": ".join(filter(None, (check["state"], check.get("message"))))
-            yield Reason.QUEUED, f": it has quota, and admission check {check['name']} is {told}"
+            yield f"admission check {check['name']} is {told}"
 
 
 def _of_hands(job: Object) -> Iterator[Trouble]:
@@ -112,18 +118,11 @@ def _of_hands(job: Object) -> Iterator[Trouble]:
 
 def _behind(queue: str, others: Iterable[Object]) -> str:
     """The Jobs of runs that the queue has admitted, in words."""
-    names = sorted(job["metadata"]["name"] for job in others if _is_let_in(job, queue))
+    names = sorted(job["metadata"]["name"] for job in others if is_let_in(job, queue))
     if not names:
         return ""
     more = f" and {len(names) - JOBS_NAMED} more" if len(names) > JOBS_NAMED else ""
     return f", behind {', '.join(names[:JOBS_NAMED])}{more}"
-
-
-def _is_let_in(job: Object, queue: str) -> bool:
-    if job["metadata"].get("labels", {}).get(QUEUE_LABEL) != queue or job["spec"].get("suspend"):
-        return False
-    status = job.get("status", {})
-    return not any(condition_of(status, e).get("status") == "True" for e in ("Complete", "Failed"))
 
 
 def _of_creation(job: Object, seen: Seen) -> Iterator[Trouble]:

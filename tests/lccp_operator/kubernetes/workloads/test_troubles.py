@@ -43,6 +43,14 @@ GATED = {
         {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "gates"}
     ]
 }
+REJECTED = a_workload("Pending", "The workload is deactivated") | {"spec": {"active": False}}
+REJECTED["metadata"]["name"] = "job-j"
+REJECTED["status"]["conditions"].append(
+    {"type": "Evicted", "status": "True", "message": "by checks"}
+)
+REJECTED["status"]["admissionChecks"] = [
+    {"name": "region", "state": "Rejected", "message": "not in this region"}
+]
 CHECKED = a_workload("QuotaReserved", "")
 CHECKED["status"]["conditions"][0]["status"] = "True"
 CHECKED["status"]["admissionChecks"] = [
@@ -262,6 +270,13 @@ TROUBLES: dict[str, tuple[Object, Object, Reason | None, str]] = {
         QUEUED,
         {"kueue_workloads": (DEACTIVATED,)},
         *(Reason.HELD_BACK, "queue research: Workload job-j is deactivated (spec.active)"),
+    ),
+    "a Workload that a check rejected": (
+        QUEUED,
+        {"kueue_workloads": (REJECTED,)},
+        Reason.HELD_BACK,
+        "queue research: Workload job-j is deactivated (spec.active): by checks: admission check "
+        "region is Rejected: not in this region",
     ),
     "a check that does not let it in": (
         QUEUED,
