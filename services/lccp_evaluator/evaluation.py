@@ -88,7 +88,7 @@ def evaluate(
         target_context_length=subject.contexts.target,
         probes=probes,
         execution_plan=read.prepared.plan.document(),
-        notes=notes,
+        notes=tuple(dict.fromkeys(notes)),
         versions=_versions(),
         timings={stage: round(seconds, 3) for stage, seconds in timings.items()},
     )

@@ -24,6 +24,7 @@ from lccp_evaluator.place import Place
 from lccp_evaluator.probes import by_source, choosing
 from lccp_evaluator.probes.measurement import KeyChoice, TorchHalf
 from lccp_evaluator.progress import Progress
+from lccp_evaluator.sampling import tokenizer_file
 from lccp_evaluator.sampling.samples import FrozenSamples
 from lccp_evaluator.sampling.sources.files import Files
 from lccp_evaluator.sampling.tokenization import Tokenizer
@@ -113,7 +114,7 @@ def _asked(
 
     def drawn() -> FrozenSamples:
         found = source.draw(used[half.name], tokenizer(), files)
-        found.notes += files.notes
+        found.notes += [*files.notes, *tokenizer_file.notes(tokenizer(), directory)]
         words = tokenizer().vocabulary
         frozen = FrozenSamples.of(
             found, half.name, source.version, settings, digest, words, files.read, files.whole

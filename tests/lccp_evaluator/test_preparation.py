@@ -256,7 +256,7 @@ def test_evaluations_read_a_file_once(
     models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = tmp_path / "haystack.txt"
-    text.write_text("The river was wide that spring, and nobody crossed it. " * 400)
+    text.write_text("The river was wide that spring, and nobody crossed it. Nor did we. " * 400)
     read: list[Path] = []
     monkeypatch.setattr(digests, "SETTLED_NS", -(10**12))
 
