@@ -3,7 +3,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +97,11 @@ def _named_weights(directory: Path) -> str | None:
 
 def read_object(path: Path) -> dict[str, Any]:
     """The JSON object in a file. Raises InvalidInput."""
+    with _readable(path):
+        data = path.read_bytes()
     try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        document = json.loads(data)
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         raise InvalidInput(f"{path}: is not a JSON object: it is damaged or cut short")
@@ -109,12 +112,19 @@ def stamps(directory: Path) -> dict[str, FileStamp]:
     """Size and time of each file of the model. Raises InvalidInput."""
     found = {}
     for name, path in model_files(directory).items():
-        try:
+        with _readable(path):
             status = path.stat()
-        except OSError as error:
-            raise InvalidInput(f"{path}: can't be read: {error.strerror}") from None
         found[name] = FileStamp(size=status.st_size, modified_ns=status.st_mtime_ns)
     return found
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Raise InvalidInput, naming the file, for what the system says against reading it."""
+    try:
+        yield
+    except OSError as error:
+        raise InvalidInput(f"{path}: can't be read: {error.strerror}") from None
 
 
 def stamps_or_none(directory: Path) -> dict[str, FileStamp] | None:
@@ -172,7 +182,8 @@ def check_whole(directory: Path) -> None:
     """Raise InvalidInput unless every file of weights has the size given by its header."""
     files = model_files(directory)
     for name in weight_names(directory):
-        expected, size = _size_told(files[name]), os.path.getsize(files[name])
+        with _readable(files[name]):
+            expected, size = _size_told(files[name]), os.path.getsize(files[name])
         if expected is None:
             raise InvalidInput(
                 f"{files[name]}: is cut short or damaged: its first bytes are no whole header"

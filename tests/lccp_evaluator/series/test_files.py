@@ -1,5 +1,8 @@
+import errno
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -167,6 +170,23 @@ def test_weights_whose_header_cannot_be_read_are_told(model: Path, header: bytes
     shard.write_bytes(len(header).to_bytes(8, "little") + header)
 
     with pytest.raises(InvalidInput, match=r"model-2.safetensors: is cut short or damaged"):
+        check_whole(model)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model-2.safetensors"])
+def test_a_file_without_permission_is_not_called_damaged(
+    model: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Path.open
+
+    def without_permission(path: Path, *given: Any, **more: Any) -> Any:
+        if path.name == name:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return opened(path, *given, **more)
+
+    monkeypatch.setattr(Path, "open", without_permission)
+
+    with pytest.raises(InvalidInput, match=rf"{name}: can't be read: Permission denied"):
         check_whole(model)
 
 
