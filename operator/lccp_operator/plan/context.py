@@ -86,7 +86,7 @@ class Context:
         return seconds - (self.now - since).total_seconds()
 
     def wait_left(self, since: datetime, seconds: float) -> float:
-        """The same of a wait; none is left of one that began in the future: a clock was set back."""
+        """The same of a wait; of one that began in the future, since a clock was set back, none."""
         return 0.0 if since > self.now + SET_BACK else self.seconds_left(since, seconds)
 
     @property
