@@ -13,8 +13,8 @@ from lccp.contract.errors import DiskFailed, InvalidInput
 
 CHUNK_BYTES = 1 << 20
 
-OF_A_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
-"""Failures of a disk that is full or broken, whatever the path."""
+OF_A_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE)
+"""Failures of a disk that is full, broken, or of a network, whatever the path."""
 
 Write = Callable[[bytes], object]
 

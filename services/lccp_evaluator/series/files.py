@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from lccp.api.objects.report import FileStamp
-from lccp.contract.errors import InvalidInput
+from lccp.contract.errors import DiskFailed, InvalidInput
 from lccp.foreign_formats import lacks
 from lccp.model_config import CONFIG
 from lccp.store.directory import file_record, in_parallel
+from lccp.store.local import OF_A_DISK
 
 WEIGHTS, WEIGHTS_INDEX = "model.safetensors", "model.safetensors.index.json"
 NAMED_WEIGHTS = "transformers_weights"
@@ -120,11 +121,14 @@ def stamps(directory: Path) -> dict[str, FileStamp]:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Raise InvalidInput, naming the file, for what the system says against reading it."""
+    """Raise InvalidInput, naming the file, for what the system says against reading it, or
+    DiskFailed.
+    """
     try:
         yield
     except OSError as error:
-        raise InvalidInput(f"{path}: can't be read: {error.strerror}") from None
+        kind = DiskFailed if error.errno in OF_A_DISK else InvalidInput
+        raise kind(f"{path}: can't be read: {error.strerror}") from None
 
 
 def stamps_or_none(directory: Path) -> dict[str, FileStamp] | None:

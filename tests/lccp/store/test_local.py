@@ -44,7 +44,7 @@ def test_a_file_that_cannot_take_its_place_is_named(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [folder]
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE])
 def test_a_disk_that_is_full_or_broken_is_told_as_that(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:

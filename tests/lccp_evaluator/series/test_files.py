@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from tiny_checkpoints import a_checkpoint
 from transformers import AutoModelForCausalLM
 
-from lccp.contract.errors import InvalidInput
+from lccp.contract.errors import DiskFailed, InvalidInput
 from lccp_evaluator.model.execution import ExecutionPlan
 from lccp_evaluator.model.loading import load_model
 from lccp_evaluator.series.files import (
@@ -173,21 +173,26 @@ def test_weights_whose_header_cannot_be_read_are_told(model: Path, header: bytes
         check_whole(model)
 
 
+UNREADABLE = {errno.EACCES: InvalidInput, errno.EIO: DiskFailed}
+
+
+@pytest.mark.parametrize("number", UNREADABLE)
 @pytest.mark.parametrize("name", ["config.json", "model-2.safetensors"])
-def test_a_file_without_permission_is_not_called_damaged(
-    model: Path, name: str, monkeypatch: pytest.MonkeyPatch
+def test_a_file_that_cannot_be_read_is_not_called_damaged(
+    model: Path, name: str, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = Path.open
 
-    def without_permission(path: Path, *given: Any, **more: Any) -> Any:
+    def failing(path: Path, *given: Any, **more: Any) -> Any:
         if path.name == name:
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            raise OSError(number, os.strerror(number), str(path))
         return opened(path, *given, **more)
 
-    monkeypatch.setattr(Path, "open", without_permission)
+    monkeypatch.setattr(Path, "open", failing)
 
-    with pytest.raises(InvalidInput, match=rf"{name}: can't be read: Permission denied"):
+    with pytest.raises(InvalidInput, match=f"{name}: can't be read: {os.strerror(number)}") as told:
         check_whole(model)
+    assert told.type is UNREADABLE[number]
 
 
 def test_a_missing_shard_is_named(model: Path) -> None:
