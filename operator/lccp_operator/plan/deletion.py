@@ -130,17 +130,13 @@ def _after(run: LCCPRun, purge: WorkloadState, observed: Observed, now: datetime
 
 
 def _begin(run: LCCPRun, observed: Observed, now: datetime) -> Plan:
-    """The purge, unless the store may hold another's run, or is not the one that holds this run's
-    objects, and the purge could not tell.
+    """The purge, unless the store can't be read, or is not the one that holds this run's objects:
+    the purge could not tell.
     """
     store = observed.store
-    if isinstance(store, Unknown):
-        own = run.status.installation if run.status else None
-        nobodys = bool(observed.owner.id) and own is None
-        if nobodys or store.reason is Reason.STORED_OBJECT_DAMAGED:
-            return _plan(run, now, why=store.why)
-    elif elsewhere := _elsewhere(run, store.value):
-        return _plan(run, now, why=elsewhere)
+    held = store.why if isinstance(store, Unknown) else _elsewhere(run, store.value)
+    if held:
+        return _plan(run, now, why=held)
     rejected = observed.rejected.get(Purge())
     why = rejected.message if rejected else ""
     return _plan(run, now, ApplyWorkload(Purge(), observed.offered), why=why)

@@ -12,7 +12,6 @@ from lccp.api.conditions import Condition, ConditionType, Reason
 from lccp.api.exits import ExitCode
 from lccp.api.objects.journal import Pinned
 from lccp_operator.intents import (
-    ApplyWorkload,
     DeleteRun,
     DeleteWorkload,
     SetFinalizer,
@@ -216,27 +215,32 @@ def test_why_a_purge_failed_is_told_until_it_succeeds() -> None:
         assert "no bucket" in training(world).message
 
 
-def test_a_run_of_which_nobody_knows_whose_it_is_is_not_purged_unseen() -> None:
+def test_a_store_that_does_not_answer_holds_up_the_purge_and_no_deletion_before_it() -> None:
+    """Whatever answers by the time that a purge works there may hold nothing of the run."""
     world = a_deleted_world(**KEPT)
-    world.workers.clear()
-    world.owner = Owner("lccp/lccp@11111111")
-    unseen = replace(world.observed(), store=unknown("it does not answer"))
-
-    assert world.plan(unseen).intents == ()
-
     assert world.run.status is not None
-    status = world.run.status.model_copy(update={"installation": world.owner.id})
-    world.run = world.run.model_copy(update={"status": status})
-    assert world.plan(unseen).intents == (ApplyWorkload(Purge(), Pinned()),)
-    assert Purge().pods(world.run, Pinned()).command[-2:] == ("lccp_operator.purge", world.owner.id)
+    claimed = world.run.status.model_copy(update={"installation": "lccp/lccp@11111111"})
+    world.run = world.run.model_copy(update={"status": claimed})
+    world.owner = Owner("lccp/lccp@11111111")
+
+    silent = replace(world.observed(), store=unknown("there is no such bucket"))
+    assert DeleteWorkload(Training(1)) in world.reconcile(silent).intents
+    world.workers.clear()
+    assert world.reconcile(replace(silent, workloads=Known({}))).intents == ()
+
+    assert world.finalizer
+    assert "blocked: there is no such bucket: fix that" in training(world).message
 
 
-def test_a_store_that_does_not_answer_holds_up_no_purge() -> None:
+def test_a_purge_names_the_installation_whose_run_it_is() -> None:
     world = a_deleted_world(**KEPT)
+    assert world.run.status is not None
+    claimed = world.run.status.model_copy(update={"installation": "lccp/lccp@11111111"})
+    run = world.run.model_copy(update={"status": claimed})
 
-    decided = world.reconcile(replace(world.observed(), store=unknown()))
+    own = Purge().pods(run, Pinned()).command[-2:]
 
-    assert DeleteWorkload(Training(1)) in decided.intents
+    assert own == ("lccp_operator.purge", "lccp/lccp@11111111")
 
 
 def test_a_store_with_nothing_of_a_run_that_had_begun_is_not_taken_for_purged() -> None:
