@@ -54,7 +54,7 @@ class StoreHealth:
         threading.Thread(target=self._follow, args=(stop,), name=name, daemon=True).start()
 
     def doubt(self) -> None:
-        """It refused a write: the next check is by writing."""
+        """A write failed: the next check is by writing."""
         self._takes_writes = False
 
     def ask(self) -> None:
@@ -90,6 +90,9 @@ class StoreHealth:
             return False
         try:
             record(self.store)
+        except StoreUnavailable:
+            self.doubt()
+            raise
         except InvalidInput:
             self.doubt()
             return False

@@ -1,6 +1,7 @@
 """Outages of a store, detected once for all its runs."""
 
 import threading
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 
@@ -156,18 +157,27 @@ def test_a_deletion_waits_for_the_end_of_an_outage_without_asking(failure: LccpE
 
 
 class ReadOnly(MemoryStore):
-    """A store that refuses to replace an object."""
+    """A store that replaces no object any more, once it has a `failure`."""
+
+    failure: LccpError | None = None
 
     def put_if_match(self, key: str, data: bytes, etag: str) -> str:
-        raise REFUSED
+        if self.failure is not None:
+            raise self.failure
+        return super().put_if_match(key, data, etag)
 
 
-def test_a_store_that_refuses_to_record_a_deletion_is_out() -> None:
+@pytest.mark.parametrize("failure", [SILENT, REFUSED], ids=["full", "refusing"])
+def test_a_store_that_takes_no_record_of_a_deletion_is_out(failure: LccpError) -> None:
     store = ReadOnly()
     health = StoreHealth(store, lambda _: None)
+    health.ask()
     store.put(KEYS.journal, Journal(accepted=Acceptance(run_uid="mine", at=START)).to_json())
+    store.failure = failure
 
-    assert not health.tell(MARK)
+    with suppress(StoreUnavailable):
+        assert not health.tell(MARK)
+    assert health.outage is None
     health.ask()
 
     assert health.outage is not None

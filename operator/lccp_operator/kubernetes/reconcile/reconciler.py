@@ -192,9 +192,8 @@ class Reconciler:
         def tell_store(status: LCCPRunStatus) -> None:
             act(Plan(tuple(said(run, observed.store, status)), status), run, backend)
 
-        with told(run, runs, guard, tell_store, noted):
-            with doubted(health):
-                act(result, run, backend)
+        with told(run, runs, guard, tell_store, noted), doubted(health):
+            act(result, run, backend)
             rejected = dict(memory.workloads.rejected)
             if run.status is None and result.applies_workloads and not rejected:
                 noted(result.status)

@@ -310,6 +310,26 @@ def test_a_store_that_is_read_but_takes_no_writes_is_told(
     assert (health.outage is None) is almost
 
 
+def test_a_store_that_does_not_take_an_answer_is_doubted_too(
+    namespace: Namespace, proxied: api.Cluster, tmp_path: Path
+) -> None:
+    """What follows the status, such as that evaluations are repeated, is also written there."""
+    health, key = Doubted(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
+    namespace.create_run(run_document("tiny"))
+    with reconciling(namespace, proxied, health, tmp_path) as reconciler:
+        for _ in range(2):
+            reconciler.reconcile(key)
+        reconciler.memories.clear()
+        health.store = Full(tmp_path)
+        asked = {"metadata": {"annotations": {labels.REEVALUATE: "all"}}}
+        namespace.api.patch(api.RUNS, namespace.name, "tiny", asked)
+        reconciler.run_changed(key, None)
+        with pytest.raises(StoreUnavailable):
+            reconciler.reconcile(key)
+
+    assert health.doubts == 1
+
+
 def test_a_deletion_that_fails_again_and_again_is_in_the_metrics(
     namespace: Namespace, proxied: api.Cluster, proxy: ApiProxy, tmp_path: Path
 ) -> None:
