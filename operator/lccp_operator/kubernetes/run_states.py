@@ -28,7 +28,9 @@ class _State:
 
 
 DELETED_SECONDS = 600.0
-"""How long a deleted run is told: rules look back for five minutes."""
+"""How long a deleted run is told, from when its store was told, too."""
+LOOK_BACK_SECONDS = 300.0
+"""How far rules look back: for as long a run is told that is there again."""
 
 
 class RunStates(Collector):
@@ -40,7 +42,7 @@ class RunStates(Collector):
         self._leads, self._clock = leads, clock
         self._states: dict[RunKey, _State] = {}
         self._gone: dict[RunKey, float] = {}
-        """When they were deleted."""
+        """When their deletion was last seen: until a store is told, that is again and again."""
 
     def note(
         self,
@@ -57,9 +59,9 @@ class RunStates(Collector):
 
     def forget(self, key: RunKey) -> None:
         """The run object is gone."""
-        now = self._clock()
-        self._gone = {k: at for k, at in self._gone.items() if now - at < DELETED_SECONDS}
-        if self._states.pop(key, None) is not None:
+        now, longest = self._clock(), DELETED_SECONDS + LOOK_BACK_SECONDS
+        self._gone = {k: at for k, at in self._gone.items() if now - at < longest}
+        if self._states.pop(key, None) is not None or key in self._gone:
             self._gone[key] = now
 
     def collect(self) -> Iterable[Metric]:
@@ -86,14 +88,15 @@ class RunStates(Collector):
         )
         gone = GaugeMetricFamily(
             "lccp_run_deleted",
-            "1 for ten minutes after the run object was deleted; 0 if there is another one of that "
-            "name by then.",
+            "1 until ten minutes after the run object was deleted and its store knows that; 0 if "
+            "there is another one of that name by then.",
             labels=LABELS,
         )
         leads, states = self._leads(), self._states.copy()
         for key, at in self._gone.copy().items() if leads else ():
-            if self._clock() - at < DELETED_SECONDS:
-                gone.add_metric(key, float(key not in states))
+            again = key in states
+            if self._clock() - at < DELETED_SECONDS + LOOK_BACK_SECONDS * again:
+                gone.add_metric(key, float(not again))
         for key, state in states.items() if leads else ():
             if state.summary:
                 summaries.add_metric((*key, state.summary), 1.0)

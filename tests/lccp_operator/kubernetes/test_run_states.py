@@ -105,7 +105,33 @@ def test_a_deleted_run_is_told_for_ten_minutes_unless_it_is_there_again() -> Non
     told = scraped(states)
     assert told.value("lccp_run_deleted", **LABELS) == 1
     assert told.samples("lccp_run_condition") == []
-    states.note(KEY, status(), None)
-    assert scraped(states).value("lccp_run_deleted", **LABELS) == 0
     now = 600
+    assert scraped(states).samples("lccp_run_deleted") == []
+
+
+@pytest.mark.parametrize("again_at", [1, 599, 601])
+def test_a_run_that_is_there_again_is_told_as_long_as_rules_look_back(again_at: float) -> None:
+    """The last value would else be that it is gone, and hide what is wrong with it."""
+    now = 0.0
+    states = RunStates(lambda: True, lambda: now)
+    states.note(KEY, status(), None)
+    states.forget(KEY)
+    now = again_at
+    states.note(KEY, status(), None)
+    for now in (again_at, 899):
+        assert scraped(states).value("lccp_run_deleted", **LABELS) == 0
+    now = 900
+    assert scraped(states).samples("lccp_run_deleted") == []
+
+
+def test_a_run_counts_as_deleted_until_its_store_was_told() -> None:
+    """Until then the exporter goes on to tell of it."""
+    now = 0.0
+    states = RunStates(lambda: True, lambda: now)
+    states.note(KEY, status(), None)
+    for now in range(0, 1000, 100):
+        states.forget(KEY)
+    now = 1499
+    assert scraped(states).value("lccp_run_deleted", **LABELS) == 1
+    now = 1500
     assert scraped(states).samples("lccp_run_deleted") == []
