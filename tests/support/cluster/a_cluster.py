@@ -147,7 +147,8 @@ class Namespace:
         return objects.read(self.store, self.keys(run).journal, Journal)
 
     def beat(self, run: str, attempt: int, tokens: int) -> None:
-        beat = heartbeat_of(attempt, tokens, now())
+        own = {"writer": self._writer(run, attempt)}
+        beat = heartbeat_of(attempt, tokens, now()).model_copy(update=own)
         self.store.put(self.keys(run).heartbeat(beat.writer), beat.to_json())
 
     def save(self, run: str, attempt: int, tokens: int) -> None:
@@ -157,9 +158,13 @@ class Namespace:
         self.beat(run, attempt, tokens)
 
     def end(self, run: str, attempt: int, tokens: int, result: Cause, **more: Any) -> None:
-        writer = writer_name(attempt, f"{attempt:08x}")
         end = End(result=result, tokens=tokens, at=now(), **more)
-        self.store.put(self.keys(run).end(writer), end.to_json())
+        self.store.put(self.keys(run).end(self._writer(run, attempt)), end.to_json())
+
+    def _writer(self, run: str, attempt: int) -> str:
+        """The first pod of the attempt, if there is one yet."""
+        uids = [str(pod["metadata"]["uid"]) for pod in self.pods(f"{run}-train-a{attempt}")]
+        return writer_name(attempt, next(iter(uids), f"{attempt:08x}"))
 
     def report(self, run: str, tokens: int, suite: str = INTRINSIC) -> None:
         report = report_of(manifest_of(tokens)).model_copy(update={"suite": suite})

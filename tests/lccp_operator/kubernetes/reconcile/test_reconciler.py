@@ -78,8 +78,8 @@ def test_a_run_is_read_from_the_watch_and_from_what_was_written(
 ) -> None:
     namespace.create_run(run_document("tiny"))
     wait_for(lambda: len(proxy.writes) == 4, "not all was told", operator.log)
-    namespace.beat("tiny", 1, 0)
     JobPlayer(namespace).start(TRAINING)
+    namespace.beat("tiny", 1, 0)
     namespace.wait_condition("tiny", "Training", "Running")
     namespace.api.patch(api.RUNS, namespace.name, "tiny", {"spec": {"suspend": True}})
     namespace.wait_condition("tiny", "Suspended", "Draining")
