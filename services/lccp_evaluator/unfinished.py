@@ -4,7 +4,8 @@ import hashlib
 import io
 import json
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any, Self
 from zipfile import BadZipFile
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lccp.store.port import Store
-from lccp_evaluator.asked import Prepared
+from lccp_evaluator.asked import Cohort, Prepared
 from lccp_evaluator.passes.passage import Reading
 from lccp_evaluator.place import Place
 from lccp_evaluator.preparation import Subject
@@ -27,26 +28,23 @@ NAMES = [field.name for field in fields(Reading)]
 class Unfinished:
     """Readings by cohort, of one model, plan and set of samples; their keys begin with `prefix`.
 
-    Readings of any other are deleted when the first cohort is written.
+    Readings of any other are deleted when the first cohort is written. `names` are the cohorts'.
     """
 
-    def __init__(self, store: Store, prefix: str, digest: str) -> None:
-        self._store, self._prefix, self._digest = store, prefix, digest
+    def __init__(self, store: Store, prefix: str, digest: str, names: Sequence[str]) -> None:
+        self._store, self._prefix, self._digest, self._names = store, prefix, digest, names
 
     @classmethod
     def of(cls, subject: Subject, prepared: Prepared, place: Place, versions: object) -> Self:
         """The readings of `subject`, as it is `prepared`, with these library versions."""
-        samples = [cohort.asked.frozen.digest for cohort in prepared.cohorts]
-        routed = [sorted(cohort.asked.routed) for cohort in prepared.cohorts]
-        said = [sorted(cohort.asked.answered.items()) for cohort in prepared.cohorts]
-        again = [
-            None if one.again is None else one.asked.settings[one.again.half.name].document()
-            for one in prepared.cohorts
-        ]
+        first = [cohort.asked for cohort in prepared.cohorts if cohort.again is None]
+        samples = [asked.frozen.digest for asked in first]
+        routed = [sorted(asked.routed) for asked in first]
+        said = [sorted(asked.answered.items()) for asked in first]
         plan = prepared.plan.document()
-        told = [subject.checkpoint_digest, plan, samples, routed, said, again, versions]
-        text = json.dumps([*told, prepared.engine.watches], sort_keys=True)
-        return cls(place.store, place.unfinished, hashlib.sha256(text.encode()).hexdigest())
+        told = [subject.checkpoint_digest, plan, samples, routed, said, versions]
+        digest = _digest([*told, prepared.engine.watches])
+        return cls(place.store, place.unfinished, digest, list(_names(prepared.cohorts)))
 
     @classmethod
     def resumed(
@@ -98,7 +96,24 @@ class Unfinished:
         clear(self._store, self._prefix)
 
     def _key(self, cohort: int) -> str:
-        return f"{self.keys}-{cohort}{SUFFIX}"
+        return f"{self.keys}-{self._names[cohort]}{SUFFIX}"
+
+
+def _names(cohorts: Sequence[Cohort]) -> Iterator[str]:
+    """A name for each of `cohorts`: numbers, and for repeated readings what they are repeated by.
+
+    So other settings of these need no first reading again.
+    """
+    counts = Counter[str]()
+    for cohort in cohorts:
+        again, settings = cohort.again, cohort.asked.settings
+        kind = "" if again is None else f"{_digest(settings[again.half.name].document())}-"
+        yield f"{kind}{counts[kind]}"
+        counts[kind] += 1
+
+
+def _digest(document: object) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
 def clear(store: Store, prefix: str, but: str | None = None) -> None:

@@ -168,6 +168,23 @@ def ablating(heads: int) -> ProbesSpec:
     return ProbesSpec.parse(few().document() | {"headAblation": ablation}, "probes")
 
 
+def test_what_was_read_once_is_kept_where_other_heads_are_to_be_masked(world: World) -> None:
+    first = world.evaluate("whole")
+    assert isinstance(first, EvaluationReport)
+    once = len(world.read)
+    assert isinstance(world.evaluate("out", until=0.8, probes=ablating(heads=1)), EvaluationFailure)
+    assert len(world.kept("out")) > once
+
+    other = world.evaluate("out", probes=ablating(heads=2))
+
+    assert isinstance(other, EvaluationReport)
+    read = len(world.read)
+    whole = world.evaluate("other", probes=ablating(heads=2))
+    assert other.probes == whole.probes
+    assert read == len(world.read) - once
+    assert world.kept("out") == []
+
+
 def test_what_was_read_of_another_model_is_not_taken(world: World) -> None:
     world.evaluate("out", until=0.4)
     (before,) = world.kept("out")
@@ -204,7 +221,7 @@ def test_readings_of_any_shape_are_kept_as_they_are(tmp_path: Path) -> None:
         )
 
     readings = [reading(3, 2), reading(2, 2), reading(4, 0)]
-    unfinished = Unfinished(FileStore(tmp_path), "", "digest")
+    unfinished = Unfinished(FileStore(tmp_path), "", "digest", ["0"])
 
     unfinished.put(0, readings)
     found = unfinished.get(0)
