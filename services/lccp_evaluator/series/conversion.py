@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from glob import escape
@@ -33,6 +34,7 @@ TICK_SECONDS = 1.0
 SECONDS_MAX = 14_400.0
 """The same as the default of an evaluation's deadline."""
 MESSAGE_LENGTH_MAX = 300
+CHANGES_MAX = 2
 PARTIAL = ".partial"
 
 Stamps = dict[str, FileStamp]
@@ -77,6 +79,8 @@ class Conversion:
             )
         self._cache, self._seconds_max, self._tick = cache, seconds_max, tick
         self._where, self._kept = where, kept
+        self._changed = Counter[Path]()
+        """How often each checkpoint changed while it was converted."""
 
     def model(self, path: Path) -> Path:
         """The Hugging Face directory that the checkpoint in `path` is converted into."""
@@ -101,9 +105,11 @@ class Conversion:
         """Recreate the model; an existing one is replaced once the new one is complete.
 
         Raises:
-            InvalidInput: the command failed, took too long, or left no complete model.
+            InvalidInput: the command failed, took too long, left no complete model, or seems to
+                write into the checkpoint.
             Conflict: the checkpoint's files are no longer `files`.
         """
+        self._check_unchanged(path)
         made = self.model(path)
         partial = self._cache / f".{path.name}.{uuid4().hex}{PARTIAL}"
         try:
@@ -112,6 +118,7 @@ class Conversion:
             digest = _digest(path, files)
             fault = self._fault(path, partial)
             if now() != files:
+                self._changed[path] += 1
                 raise Conflict(f"{path}: was changed while it was converted")
             if fault:
                 raise InvalidInput(fault)
@@ -119,10 +126,20 @@ class Conversion:
             shutil.rmtree(made, ignore_errors=True)
             partial.rename(made)
             self._record(path, digest, files)
+            self._changed.pop(path, None)
         except OSError as error:
             raise InvalidInput(f"{made}: can't be written: {error.strerror}") from None
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+    def _check_unchanged(self, path: Path) -> None:
+        """Raise InvalidInput, once, if the checkpoint changed whenever it was converted."""
+        if self._changed[path] == CHANGES_MAX:
+            del self._changed[path]
+            raise InvalidInput(
+                f"{path}: was changed {CHANGES_MAX} times while it was converted: the command of "
+                f"{self._where} must not write into {INPUT}"
+            )
 
     def _delete_partial(self, path: Path) -> None:
         """Delete what killed conversions left, whose commands may still run."""
@@ -197,7 +214,8 @@ def _run(words: list[str], log: Path, seconds_max: float, tick: Callable[[], Non
 def _last_line(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
     told = next((line.strip() for line in reversed(lines) if line.strip()), "it printed nothing")
-    return told[:MESSAGE_LENGTH_MAX]
+    shown = told[:MESSAGE_LENGTH_MAX]
+    return "".join(one if one.isprintable() else "?" for one in shown)
 
 
 def _digest(path: Path, files: Stamps) -> str:

@@ -81,6 +81,10 @@ def test_another_command_makes_another_model(converter: Converter) -> None:
 FAULTS = {
     "it fails": ("print('boom'); sys.exit(3)", "ended with exit code 3: boom"),
     "it prints nothing": ("sys.exit(3)", "ended with exit code 3: it printed nothing"),
+    "it prints no text": (
+        "print('\\x1b[2J\\x00boom'); sys.exit(3)",
+        "ended with exit code 3: ?[2J?boom",
+    ),
     "it leaves nothing": ("", "wrote no complete model: {output}: contains no config.json"),
     "it leaves half a model": (
         HUGGING_FACE + "\n(output / 'model.safetensors').write_bytes(b'12345678')",
@@ -132,6 +136,26 @@ def test_what_changes_meanwhile_is_not_taken(converter: Converter) -> None:
     with pytest.raises(Conflict, match="was changed while it was converted"):
         converter.convert()
     assert converter.left() == ["step-1.log"]
+
+
+@pytest.mark.slow
+def test_a_command_that_writes_into_the_checkpoint_is_not_repeated_for_ever(
+    converter: Converter,
+) -> None:
+    change = "\nopen(sys.argv[2] + '/log', 'a').write('more')"
+    converter.script.write_text(HUGGING_FACE + change)
+    for _ in range(2):
+        with pytest.raises(Conflict):
+            converter.convert()
+
+    with pytest.raises(InvalidInput, match=r"changed 2 times .*--convert must not write into {in"):
+        converter.convert()
+
+    with pytest.raises(Conflict):  # whoever changed it may have ended
+        converter.convert()
+    converter.script.write_text(HUGGING_FACE)
+    converter.convert()
+    assert converter.is_done()
 
 
 def test_a_command_that_is_not_there_is_told(converter: Converter) -> None:
