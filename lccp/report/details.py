@@ -17,7 +17,7 @@ from lccp.probes.registry import PROBES
 Fetch = Callable[[EvaluationReport, str], bytes]
 """Reads the object of that name beside a report. Raises NotFound."""
 Damaged = Callable[[EvaluationReport, str], object]
-"""Is told of an object beside a report that is not as it was measured."""
+"""Is told of an object beside a report that is gone, or not as it was measured."""
 
 Compared = Mapping[str, Mapping[int, float]]
 """Values by signal and tokens."""
@@ -46,16 +46,15 @@ def untold(_report: EvaluationReport, _name: str) -> None:
 def details_of(
     report: EvaluationReport, probe: str, fetch: Fetch, damaged: Damaged = untold
 ) -> Details | None:
-    """The details of `probe` in `report`; None if they are missing, or `damaged`."""
+    """The details of `probe` in `report`; None without any, or if they are gone or `damaged`."""
     part = report.probes.get(probe)
     if part is None or part.details is None:
         return None
     try:
-        data = fetch(report, part.details.name)
+        found = unpacked(fetch(report, part.details.name), part.details.sha256)
     except NotFound:
-        return None
-    found = unpacked(data, part.details.sha256)
-    if found is None:
+        found = None
+    if found is None and fetch is not nothing_beside:
         damaged(report, part.details.name)
     return found
 

@@ -54,7 +54,7 @@ def report(
     )
     typer.echo(str(write_report(data, path)))
     for details in damaged:
-        say(f"lccp: {details} is damaged: figures leave it out")
+        say(f"lccp: {details} is missing or damaged: figures leave it out")
 
 
 def passed(data: "RunData") -> bool:

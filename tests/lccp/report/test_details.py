@@ -49,13 +49,16 @@ def test_arrays_of_another_digest_are_not_taken() -> None:
     assert unpacked(DATA, digest(b"other")) is None
 
 
-def test_details_that_are_cut_short_are_told() -> None:
+def test_details_that_are_cut_short_or_gone_are_told_but_where_there_are_none() -> None:
+    def gone(report: EvaluationReport, name: str) -> bytes:
+        raise NotFound(name)
+
     told: list[tuple[int, str]] = []
-    for fetched in (fetch, nothing_beside, lambda report, name: fetch(report, name)[:-9]):
+    for fetched in (fetch, nothing_beside, gone, lambda report, name: fetch(report, name)[:-9]):
         details_of(
             REPORTS[0], "niah", fetched, lambda report, name: told.append((report.tokens, name))
         )
-    assert told == [(REPORTS[0].tokens, "niah.npz")]
+    assert told == [(REPORTS[0].tokens, "niah.npz")] * 2
 
 
 def test_an_array_is_hashed_once(monkeypatch: pytest.MonkeyPatch) -> None:
