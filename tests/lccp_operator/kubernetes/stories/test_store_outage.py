@@ -71,8 +71,8 @@ def test_nothing_is_started_or_judged_while_the_store_is_down(
     on_s3.create_run(run_document("tiny", length=1))
     jobs = JobPlayer(on_s3)
     on_s3.wait_job(TRAINING)
-    on_s3.beat("tiny", 1, 0)
     jobs.start(TRAINING)
+    on_s3.beat("tiny", 1, 0)
     on_s3.wait_condition("tiny", "Training", "Running")
     on_s3.save("tiny", 1, EVERY_TOKENS)
     on_s3.end("tiny", 1, EVERY_TOKENS, Cause.COMPLETED)
@@ -105,8 +105,8 @@ def test_an_idle_run_learns_of_an_outage_and_of_its_end(
     for name in names:
         on_s3.create_run(run_document(name, length=1))
         on_s3.wait_job(f"{name}-train-a1")
-        on_s3.beat(name, 1, 0)
         jobs.start(f"{name}-train-a1")
+        on_s3.beat(name, 1, 0)
         on_s3.wait_condition(name, "Training", "Running")
 
     proxy.always = Fault.SILENT
