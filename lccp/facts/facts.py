@@ -74,8 +74,9 @@ class RunFacts(Generic[R_co, V_co]):
     """Checkpoints at the ends of branches, by the tokens at which each began, oldest first."""
     said: str | None = None
     """Digest of the stored conditions; None: there are none that can be read."""
-    has_state: bool = False
-    """Without any checkpoint: whether there is a training state to resume from."""
+    states: tuple[int, ...] | None = ()
+    """Tokens of the run's complete training states, ascending; None: of a run of many objects that
+    has states and checkpoints, they are not read."""
     reports: Mapping[EvaluationKey, R_co] = field(default_factory=dict)
     """By tokens and suite, oldest first."""
     progress: Mapping[EvaluationKey, EvaluationProgress] = field(default_factory=dict)
@@ -107,6 +108,11 @@ class RunFacts(Generic[R_co, V_co]):
     def evaluated(self, key: EvaluationKey) -> Checkpoint | None:
         """The complete checkpoint that the evaluation measures."""
         return (self.branches if key[1] == ANNEAL else self.checkpoints).get(key[0])
+
+    @property
+    def has_state(self) -> bool:
+        """Whether there is a training state to resume from."""
+        return self.states is None or bool(self.states)
 
     @property
     def holds_a_run(self) -> bool:

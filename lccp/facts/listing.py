@@ -9,7 +9,7 @@ from typing import Self
 
 from lccp.api.labels import TOKENS_KEY
 from lccp.store.keys import BranchKeys, RunKeys, TrainingKeys
-from lccp.store.port import ObjectInfo, Store
+from lccp.store.port import ObjectInfo, Store, StoreLevel
 
 CONTROL = re.compile(r"([0-9]+)\.json")
 WRITER = re.compile(r"a([1-9][0-9]*)-[0-9a-f]+")
@@ -21,8 +21,10 @@ PAGE_OBJECTS = 1_000
 class Listing:
     """Finds objects without further requests to the store."""
 
-    def __init__(self, keys: RunKeys, infos: Iterable[ObjectInfo]) -> None:
+    def __init__(self, keys: RunKeys, infos: Iterable[ObjectInfo], but: str = "") -> None:
+        """`but`: a part below which nothing was listed, though there may be objects."""
         self._keys = keys
+        self._but = but
         self._by_key = {info.key: info for info in sorted(infos, key=lambda info: info.key)}
         self._sorted = list(self._by_key)
 
@@ -34,7 +36,12 @@ class Listing:
         listing, training states only where there is no checkpoint.
         """
         page = list(islice(store.scan(keys.prefix), PAGE_OBJECTS))
-        return cls(keys, page if len(page) < PAGE_OBJECTS else _parts(store, keys))
+        if len(page) < PAGE_OBJECTS:
+            return cls(keys, page)
+        top = store.level(keys.prefix)
+        skipped = {keys.checkpoints, keys.states} <= {*top.prefixes}
+        but = keys.states if skipped else ""
+        return cls(keys, _parts(store, keys, top, but), but)
 
     def get(self, key: str) -> ObjectInfo | None:
         return self._by_key.get(key)
@@ -59,6 +66,11 @@ class Listing:
             for tokens, rest, info in self._under(below)
             if TOKENS_KEY.fullmatch(tokens) and rest == "manifest.json"
         }
+
+    def states(self) -> tuple[int, ...] | None:
+        """Tokens of the complete training states, ascending; None: they were not listed."""
+        below = self._keys.states
+        return None if self._but == below else tuple(sorted(self.manifests(below)))
 
     def evaluations(self, name: str) -> dict[tuple[int, str], ObjectInfo]:
         """`evaluations/<tokens>/<suite>/<name>`, by tokens and suite."""
@@ -109,14 +121,11 @@ class Listing:
             yield folder, rest, info
 
 
-def _parts(store: Store, keys: RunKeys) -> Iterator[ObjectInfo]:
-    top = store.level(keys.prefix)
+def _parts(store: Store, keys: RunKeys, top: StoreLevel, but: str) -> Iterator[ObjectInfo]:
     yield from top.objects
     parts = [keys.controls, keys.trainings, keys.checkpoints, keys.evaluations, keys.analyses]
-    parts += [keys.branches]
-    parts += [] if keys.checkpoints in top.prefixes else [keys.states]
-    for part in parts:
-        if part in top.prefixes:
+    for part in (*parts, keys.branches, keys.states):
+        if part in top.prefixes and part != but:
             yield from store.list(part)
 
 

@@ -232,7 +232,7 @@ def facts_of(reading: RunReading[R, V]) -> RunFacts[R, V]:
         checkpoints=reading.checkpoints(),
         branches=reading.branches(),
         said=reading.conditions(lambda told: told.digest),
-        has_state=any(True for _ in reading.listing.below(reading.keys.states)),
+        states=reading.listing.states(),
         reports=reading.reports(),
         progress=reading.progress(),
         failures=reading.failures(),

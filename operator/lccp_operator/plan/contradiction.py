@@ -1,5 +1,6 @@
 """Objects missing from the store, though status, workloads, journal or trainers mention them."""
 
+from lccp.api.causes import Cause
 from lccp.api.conditions import Reason
 from lccp.api.objects.journal import Journal
 from lccp.api.run import LCCPRun
@@ -7,6 +8,7 @@ from lccp.api.status import LCCPRunStatus
 from lccp_operator.facts import Facts
 from lccp_operator.plan.acceptance import Refusal, foreign_owner, told_of_another
 from lccp_operator.plan.context import Context
+from lccp_operator.plan.goals import Aim, branch_trained, goal
 from lccp_operator.workloads.endings import ENDED_WELL
 
 
@@ -50,7 +52,8 @@ def _missing(context: Context, status: LCCPRunStatus) -> str | None:
     told = max([status.attempt, *(training.attempt for training in context.trainings)])
     if told > newest:
         return f"attempt {told} of this run (its newest is {newest})"
-    return _missing_checkpoint(status, facts) or _missing_state(facts)
+    missing = _missing_checkpoint(status, facts) or _missing_states(facts)
+    return missing or _missing_newest_state(context)
 
 
 def is_of_another_object(run: LCCPRun, journal: Journal, works: bool = False) -> bool:
@@ -79,7 +82,7 @@ def _missing_checkpoint(status: LCCPRunStatus, facts: Facts) -> str | None:
     return f"checkpoint of {told:,} tokens of this run ({there})"
 
 
-def _missing_state(facts: Facts) -> str | None:
+def _missing_states(facts: Facts) -> str | None:
     """A training state, if the trainers for this run object saved any and there is none."""
     accepted = facts.journal.accepted
     if facts.checkpoints or facts.has_state or accepted is None:
@@ -96,3 +99,41 @@ def _missing_state(facts: Facts) -> str | None:
         if attempt > accepted.earlier_attempts and end.result in ENDED_WELL and end.tokens
     ]
     return f"training state of {max(saved):,} tokens of this run" if saved else None
+
+
+def _missing_newest_state(context: Context) -> str | None:
+    """The newest training state, if the next attempt would begin from an older one.
+
+    Trainers delete only older ones; of a run without a next attempt they may be deleted.
+    """
+    there, works = context.facts.states, any(s.live for s in context.trainings.values())
+    if there is None or works or context.spec.checkpoints.lost_state == "Restart":
+        return None
+    saved = _newest_saved(context) if _trains_on(context) else 0
+    if saved <= max(there, default=0):
+        return None
+    left = f"its newest is of {max(there):,}" if there else "it holds none"
+    return f"training state of {saved:,} tokens of this run ({left})"
+
+
+def _trains_on(context: Context) -> bool:
+    """An attempt of the run's own training is to follow; importers have no states."""
+    if context.journal.accepted is None or context.spec.source is not None:
+        return False
+    return goal(context).aim is Aim.TRAIN and branch_trained(context) is None
+
+
+def _newest_saved(context: Context) -> int:
+    """Tokens of the newest state, by the last attempt for this run object that tells; 0: none.
+
+    An attempt that trains has checked those that it found, and let damaged ones not count.
+    """
+    facts, earlier = context.facts, context.acceptance.earlier_attempts
+    own = {*facts.heartbeats, *facts.ends} - facts.of_branches
+    for number in sorted((n for n in own if n > earlier), reverse=True):
+        beat, end = facts.heartbeats.get(number), facts.ends.get(number)
+        drained = end is not None and end.result is Cause.DRAINED
+        saved = (*(beat.states if beat else ()), *((end.tokens,) if end and drained else ()))
+        if saved or (beat is not None and beat.phase != "Starting"):
+            return max(saved, default=0)
+    return 0

@@ -71,6 +71,17 @@ def test_of_a_run_of_many_objects_its_states_are_not_listed(
     assert {KEYS.controls, KEYS.checkpoints} < {*store.listed}
     assert KEYS.states not in store.listed
     assert [info.key for info in listing.below("")] == sorted(RUN[:3])
+    assert listing.states() is None
+
+
+def test_states_are_known_where_there_is_none_or_all_were_listed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    below = (KEYS.state_manifest(9), KEYS.state_manifest(8), KEYS.state(10, "a1-0123abcd") + "x")
+    assert a_listing(*below).states() == (8, 9)
+
+    monkeypatch.setattr("lccp.facts.listing.PAGE_OBJECTS", 1)
+    assert Listing.of(Listed(*RUN[:3]), KEYS).states() == ()
 
 
 def test_controls_are_told_by_their_attempt() -> None:

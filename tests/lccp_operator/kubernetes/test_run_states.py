@@ -118,8 +118,9 @@ def test_a_run_that_is_there_again_is_told_as_long_as_rules_look_back(again_at: 
     states.forget(KEY)
     now = again_at
     states.note(KEY, status(), None)
-    for now in (again_at, 899):
-        assert scraped(states).value("lccp_run_deleted", **LABELS) == 0
+    assert scraped(states).value("lccp_run_deleted", **LABELS) == 0
+    now = 899
+    assert scraped(states).value("lccp_run_deleted", **LABELS) == 0
     now = 900
     assert scraped(states).samples("lccp_run_deleted") == []
 
@@ -129,9 +130,10 @@ def test_a_run_counts_as_deleted_until_its_store_was_told() -> None:
     now = 0.0
     states = RunStates(lambda: True, lambda: now)
     states.note(KEY, status(), None)
-    for now in range(0, 1000, 100):
-        states.forget(KEY)
-    now = 1499
+    states.forget(KEY)
+    now = 590
+    states.forget(KEY)
+    now = 1_100
     assert scraped(states).value("lccp_run_deleted", **LABELS) == 1
-    now = 1500
+    now = 1_190
     assert scraped(states).samples("lccp_run_deleted") == []

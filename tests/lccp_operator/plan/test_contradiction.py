@@ -234,6 +234,70 @@ def test_a_state_that_a_drained_trainer_saved_is_missed() -> None:
     assert "no training state of 4,096 tokens of this run" in world.events[-1].message
 
 
+def a_suspended_world(**spec: Any) -> World:
+    """It trained to its first checkpoint and beyond, and its trainer saved a state at its drain."""
+    world = begun(a_world(**spec))
+    assert world.trainer is not None
+    world.trainer[1].tokens = EVERY_TOKENS + 4_096
+    world.run = with_spec(world.run, suspend=True)
+    world.settle()
+    return world
+
+
+NEWEST = KEYS.state_manifest(EVERY_TOKENS + 4_096)
+
+
+@pytest.mark.parametrize("older", [True, False])
+def test_the_newest_state_is_missed_though_there_is_something_older(older: bool) -> None:
+    world = a_suspended_world()
+    saved = world.store.get(NEWEST)
+    world.store.delete(NEWEST)
+    if older:
+        world.store.put(KEYS.state_manifest(EVERY_TOKENS), b"{}")
+    world.reconcile()
+    assert conditions(world.run)["Degraded"] == ("False", "Healthy")
+
+    world.run = with_spec(world.run, suspend=False)
+    assert only_tells(world.reconcile())
+
+    left = f"its newest is of {EVERY_TOKENS:,}" if older else "it holds none"
+    told = f"no training state of {EVERY_TOKENS + 4_096:,} tokens of this run ({left})"
+    assert told in world.events[-1].message
+    world.store.put(NEWEST, saved)
+    world.settle()
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+
+@pytest.mark.parametrize("way", ["apply again", "lostState", "a later attempt"])
+def test_what_is_lost_for_good_is_trained_again_if_somebody_says_so(way: str) -> None:
+    """Or once an attempt trained without it: it had found it damaged, and withdrawn it."""
+    policy = "Restart" if way == "lostState" else "Fail"
+    world = a_suspended_world(checkpoints={"everyTokens": EVERY_TOKENS, "lostState": policy})
+    world.store.delete(NEWEST)
+    if way == "a later attempt":
+        beat = heartbeat_of(2, EVERY_TOKENS, world.now)
+        world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+    world.run = with_spec(world.run, suspend=False)
+
+    again = applied_again(world) if way == "apply again" else world
+    again.settle()
+
+    assert conditions(again.run)["Succeeded"] == ("True", "Completed")
+
+
+def test_a_state_that_the_last_heartbeat_tells_of_is_missed_once_no_gang_is_left() -> None:
+    world = begun(a_world())
+    beat = heartbeat_of(1, EVERY_TOKENS, world.now).model_copy(update={"states": (EVERY_TOKENS,)})
+    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+    world.reconcile()
+    assert conditions(world.run)["Degraded"] == ("False", "Healthy")
+
+    world.end_training(137)
+
+    assert only_tells(world.reconcile())
+    assert f"no training state of {EVERY_TOKENS:,} tokens" in world.events[-1].message
+
+
 def test_a_trainer_that_saved_nothing_yet_begins_again() -> None:
     world = a_world()
     world.reconcile()

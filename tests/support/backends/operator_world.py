@@ -365,6 +365,7 @@ class World:
         worker.tokens = worker.tokens or workload.branch or self._resumed_from()
         self._beat(workload, worker.tokens)
         if workload.attempt in self.facts.drains:
+            self.store.put(_keys(workload).state_manifest(worker.tokens), b"{}")
             self.end_training(ExitCode.OK, Cause.DRAINED)
         else:
             self._train_on(workload, worker)
