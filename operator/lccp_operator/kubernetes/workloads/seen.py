@@ -41,11 +41,21 @@ class Seen:
     heard: Mapping[KubeletTime, datetime] = field(default_factory=dict)
     """By the API server's clock, the times that kubelets told of these pods by their own."""
 
+    def events_of(self, document: Object) -> list[Object]:
+        """The events about it, newest first."""
+        uid = document["metadata"]["uid"]
+        own = (event for event in self.events if event["involvedObject"].get("uid") == uid)
+        return sorted(own, key=_last_seen, reverse=True)
+
     def when(self, pod: Object, told: str | None) -> datetime | None:
         """A time that the pod's kubelet told, by the API server's clock."""
         if told is None:
             return None
         return self.heard.get((pod["metadata"]["uid"], told)) or datetime.fromisoformat(told)
+
+
+def _last_seen(event: Object) -> str:
+    return str(event.get("lastTimestamp") or event.get("eventTime") or "")
 
 
 def owner_uids(document: Object) -> set[str]:

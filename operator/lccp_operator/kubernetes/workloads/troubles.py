@@ -126,16 +126,18 @@ def _behind(queue: str, others: Iterable[Object]) -> str:
 
 
 def _of_creation(job: Object, seen: Seen) -> Iterator[Trouble]:
-    """Pods that the API server refused: the Job controller reports that in FailedCreate events."""
+    """Pods that the API server refused: the Job controller reports that in FailedCreate events.
+
+    Without the name of the pod, which each of its tries makes anew.
+    """
     if job.get("status", {}).get("active", 0) >= (job["spec"].get("completions") or 1):
         return
-    for event in seen.events:
-        if event["involvedObject"].get("uid") != job["metadata"]["uid"]:
-            continue
+    name = job["metadata"]["name"]
+    for event in seen.events_of(job):
         if event.get("reason") == "FailedCreate":
-            quota = "exceeded quota" in event.get("message", "")
-            reason = Reason.QUOTA_EXCEEDED if quota else Reason.POD_REJECTED
-            yield _trouble(reason, event.get("message", ""))
+            told = re.sub(rf'"{re.escape(name)}-[-a-z0-9]+"', f'"{name}-*"', event["message"])
+            quota = "exceeded quota" in told
+            yield _trouble(Reason.QUOTA_EXCEEDED if quota else Reason.POD_REJECTED, told)
 
 
 def _of_pods(pods: Iterable[Object], seen: Seen) -> Iterator[Trouble]:
@@ -211,8 +213,7 @@ def _of_kubelet(pod: Object, seen: Seen) -> Iterator[Trouble]:
     """What keeps a pod from getting its volumes and its network, by its events, newest first."""
     if _is_ready_to_start(pod):
         return
-    own = (e for e in seen.events if e["involvedObject"].get("uid") == pod["metadata"]["uid"])
-    for event in sorted(own, key=_last_seen, reverse=True):
+    for event in seen.events_of(pod):
         message = event.get("message", "")
         if event.get("reason") in MOUNT_REASONS:
             yield _trouble(_missing(message) or Reason.VOLUME_NOT_MOUNTED, message)
@@ -223,10 +224,6 @@ def _of_kubelet(pod: Object, seen: Seen) -> Iterator[Trouble]:
 def _is_ready_to_start(pod: Object) -> bool:
     """Its volumes are mounted and its network is up: older events no longer count."""
     return bool(condition_of(pod["status"], "PodReadyToStartContainers").get("status") == "True")
-
-
-def _last_seen(event: Object) -> str:
-    return str(event.get("lastTimestamp") or event.get("eventTime") or "")
 
 
 def _missing(message: str) -> Reason | None:

@@ -347,6 +347,24 @@ def test_the_newest_event_of_a_pod_tells_what_it_waits_for_now() -> None:
     assert found == Trouble(Reason.CONTAINER_NOT_STARTED, "no address")
 
 
+def test_the_newest_refusal_of_a_jobs_pods_tells_what_it_waits_for_now() -> None:
+    """In the same words at each try, whose pod has another name."""
+    pods = 'pods "j-0-{}" is forbidden: '
+    limit, quota = "must be less than or equal to memory limit of 64Mi", "exceeded quota: q"
+    tries = [(limit, "x7x9a"), (limit, "b2b2b"), (quota, "c3c3c")]
+    events = [
+        an_event("job", "FailedCreate", pods.format(pod) + why)
+        | {"lastTimestamp": f"2026-01-05T09:0{minute}:00Z"}
+        for minute, (why, pod) in enumerate(tries)
+    ]
+
+    told = [trouble_of(a_job(), (), Seen({}, (), tuple(events[:n])), NOW) for n in (1, 2, 3)]
+
+    rejected = Trouble(Reason.POD_REJECTED, f'pods "j-*" is forbidden: {limit}')
+    exceeded = Trouble(Reason.QUOTA_EXCEEDED, f'pods "j-*" is forbidden: {quota}')
+    assert told == [rejected, rejected, exceeded]
+
+
 LATER = NOW + timedelta(seconds=16)
 SCHEDULED = {"conditions": [{"type": "PodScheduled", "status": "True"}]}
 
