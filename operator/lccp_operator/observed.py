@@ -44,10 +44,17 @@ class Owner:
     id: str = ""
     """Empty: no installation, as on a laptop."""
     adopts: frozenset[str] = frozenset()
+    lives: str | None = None
+    """Of these, one that took the run back, so that it is not gone."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return f"installation {self.id}" if self.id else "another operator, without an installation"
 
     def may_have(self, owner: str | None) -> bool:
         """Whether a run of the installation `owner` is its own, or may become so."""
-        return not owner or owner == self.id or owner in self.adopts
+        return not owner or owner == self.id or (owner in self.adopts and owner != self.lives)
 
 
 @dataclass(frozen=True)

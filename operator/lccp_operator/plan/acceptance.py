@@ -55,8 +55,15 @@ def other_installation(run: LCCPRun, observed: Observed) -> str | None:
 
 def left_alone(namespace: str, owner: Owner, other: str, at: datetime) -> Event:
     """Says that `other` carries out the run, and the remedy if both watch its namespace."""
+    if owner.lives == other:
+        message = (
+            f"installation {other} lives: it took this run back from {owner.name}, whose "
+            f"adoptFrom calls it gone, and which leaves the run alone now: remove {other} from "
+            "that adoptFrom, and this installation from the other's"
+        )
+        return Event("Warning", EventReason.REFUSED, message, at, about=f"{owner.id} {other} lives")
     message = (
-        f"installation {other} manages this run, and {_named(owner)} watches namespace {namespace} "
+        f"installation {other} manages this run, and {owner.name} watches namespace {namespace} "
         "too and leaves it alone: give each its own namespaces (the chart's namespaces); if "
         f"{other} is gone, add it to the chart's adoptFrom"
     )
@@ -154,12 +161,8 @@ def of_another(run: LCCPRun, owner: Owner, other: str) -> str:
     return (
         f"store {run.spec.checkpoints.store_name} holds a run {run.metadata.namespace}/"
         f"{run.metadata.name} that installation {other} manages according to its run.json, and "
-        f"this is {_named(owner)}"
+        f"this is {owner.name}"
     )
-
-
-def _named(owner: Owner) -> str:
-    return f"installation {owner.id}" if owner.id else "another operator, without an installation"
 
 
 def accepted(context: Context) -> Journal:

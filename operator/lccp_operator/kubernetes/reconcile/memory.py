@@ -64,13 +64,13 @@ class RunMemory:
 
     def read_status(self, body: Object) -> None:
         """The run object is now `body`: notice whether another process changed its status."""
-        found = _hash(body)
+        found = status_hash(body)
         self.status_is_own &= self.status_hash in (None, found)
         self.status_hash = found
 
     def wrote_status(self, body: Object) -> None:
         """The run object is now `body`, since this process wrote its status."""
-        self.status_is_own, self.status_hash = True, _hash(body)
+        self.status_is_own, self.status_hash = True, status_hash(body)
 
     def carried_out(self, result: Plan, observed: Observed, unchanged: bool) -> None:
         """The plan is carried out; `unchanged`: that changed nothing, and the run may rest.
@@ -130,27 +130,6 @@ def without_gang(run: LCCPRun, workloads: Known[dict[Workload, WorkloadState]] |
     return not any(isinstance(w, Training) and s.live for w, s in workloads.value.items())
 
 
-def _hash(body: Object) -> int:
+def status_hash(body: Object) -> int:
+    """Equal for equal statuses of run objects."""
     return hash(json.dumps(body.get("status", {}), sort_keys=True))
-
-
-class LeftRuns:
-    """Runs that are left to other installations, and to which, according to an event."""
-
-    def __init__(self) -> None:
-        self._told: dict[RunKey, tuple[str, str]] = {}
-
-    def told(self, key: RunKey, uid: str) -> str | None:
-        """The installation to which this run object is left, if an event already says so."""
-        known_uid, other = self._told.get(key, ("", None))
-        return other if known_uid == uid else None
-
-    def note(self, key: RunKey, uid: str, left_to: str | None) -> None:
-        """An event says that it is `left_to` that installation; None: to nobody."""
-        self._told.pop(key, None)
-        if left_to is not None:
-            self._told[key] = (uid, left_to)
-
-    def forget(self, key: RunKey) -> None:
-        """The run object is gone."""
-        self._told.pop(key, None)

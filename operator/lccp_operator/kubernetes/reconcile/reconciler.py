@@ -36,7 +36,8 @@ from lccp_operator.kubernetes.reconcile.bodies import (
     store_name,
 )
 from lccp_operator.kubernetes.reconcile.inbox import Inbox
-from lccp_operator.kubernetes.reconcile.memory import LeftRuns, Memories, RunMemory, without_gang
+from lccp_operator.kubernetes.reconcile.left_runs import LeftRuns
+from lccp_operator.kubernetes.reconcile.memory import Memories, RunMemory, without_gang
 from lccp_operator.kubernetes.reconcile.refusals import Faults, doubted, told
 from lccp_operator.kubernetes.reconcile.resync import IDLE_SECONDS
 from lccp_operator.kubernetes.run_states import RunStates
@@ -94,9 +95,7 @@ class Reconciler:
     def reconcile(self, key: RunKey) -> float:
         """Reconcile the run; seconds until the next time, infinitely many if the run is gone.
 
-        Raises:
-            Conflict: another writer was first.
-            ApiUnavailable, StoreUnavailable: retry later.
+        Raises Conflict if another writer was first, ApiUnavailable, StoreUnavailable: retry later.
         """
         memory = self.memories.get(key)
         if memory and memory.resync and key not in self._inbox and memory.is_unchanged():
@@ -121,10 +120,11 @@ class Reconciler:
         runs = KubernetesRuns(self._cluster, body["metadata"]["resourceVersion"], self.late)
         uid = body["metadata"]["uid"]
         made_by, left_to = self._reader.made_by(key, uid), self._left.told(key, uid)
-        run = run_or_said(body, self._ownership.owner, made_by, runs, left_to)
+        owner = self._left.owner(key, body, self._ownership.owner)
+        run = run_or_said(body, owner, made_by, runs, left_to)
         deletion = deletion_asked_at(body)
         if isinstance(run, Said):
-            return self._noted(run, key, body, runs.posted)
+            return self._noted(run, key, body, runs)
         if deletion is not None and not purges(body) and not held_by(body):
             self._states.note(key, run.status or LCCPRunStatus(), deletion)
             return self._forget(key)
@@ -133,12 +133,13 @@ class Reconciler:
         memory.read_status(body)
         memory.resync, memory.runs = None, runs
         now = self._cluster.server_time(datetime.now(UTC))
-        observed = replace(self._observed(run, body, memory, now), made_by=made_by, left_to=left_to)
+        observed = self._observed(run, body, memory, now)
+        observed = replace(observed, owner=owner, made_by=made_by, left_to=left_to)
         result = plan(run, observed, now)
         note(attempt=result.status.attempt or None)
         noted = partial(self._states.note, key, deletion_asked_at=deletion, left_to=result.left_to)
         memory.events_posted = self._carried_out(result, run, observed, memory, runs, now, noted)
-        self._left.note(key, uid, result.left_to if runs.posted else left_to)
+        self._left.note(key, uid, result.left_to, runs)
         unchanged = result.changes_nothing and result.status == run.status
         memory.carried_out(result, observed, unchanged and memory.events_posted)
         if runs.written:
@@ -151,11 +152,11 @@ class Reconciler:
         due, told = result.requeue_after_seconds, None if memory.events_posted else again
         return min(wait for wait in (due, told, IDLE_SECONDS) if wait is not None)
 
-    def _noted(self, said: Said, key: RunKey, body: Object, posted: bool) -> float:
+    def _noted(self, said: Said, key: RunKey, body: Object, runs: KubernetesRuns) -> float:
         """Record what was said instead of a plan in the store too, unless it is another's run."""
         uid = body["metadata"]["uid"]
         self._states.note(key, said.status, deletion_asked_at(body), said.left_to)
-        self._left.note(key, uid, said.left_to if posted else None)
+        self._left.note(key, uid, said.left_to, runs)
         health, guard = self._stores.get(store_name(body)), self._cluster.guard
         if health is None or said.told is None:
             return IDLE_SECONDS
@@ -213,7 +214,6 @@ class Reconciler:
             store=self._facts(run, memory, now),
             rejected=dict(memory.workloads.rejected),
             offered=self._installation.offered(run),
-            owner=self._ownership.owner,
             finalizer=purges(body),
             held_by=held_by(body),
             reevaluate=asked_anew(body),

@@ -91,7 +91,7 @@ class Faults:
         ownership: Ownership,
         memories: Memories,
         late: LateAnswers,
-        noted: Callable[[Said, RunKey, Object, bool], float],
+        noted: Callable[[Said, RunKey, Object, KubernetesRuns], float],
     ) -> None:
         self._cluster = cluster
         self._ownership = ownership
@@ -132,7 +132,7 @@ class Faults:
         said = held(body, Reason.FAULT, sentence, runs)
         if memory is not None and runs.written:
             memory.wrote_status(runs.written)
-        self._noted(said, key, body, False)
+        self._noted(said, key, body, runs)
 
 
 def _tell(

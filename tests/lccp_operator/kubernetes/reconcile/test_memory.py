@@ -14,12 +14,7 @@ from lccp_operator.intents import Plan
 from lccp_operator.kubernetes.api import Cluster
 from lccp_operator.kubernetes.backend import KubernetesRuns, KubernetesWorkloads
 from lccp_operator.kubernetes.events import LateAnswers
-from lccp_operator.kubernetes.reconcile.memory import (
-    LeftRuns,
-    Memories,
-    RunMemory,
-    without_gang,
-)
+from lccp_operator.kubernetes.reconcile.memory import Memories, RunMemory, without_gang
 from lccp_operator.kubernetes.reconcile.resync import Resync
 from lccp_operator.kubernetes.workloads.seen import RunKey
 from lccp_operator.observe import StoreObserver
@@ -119,17 +114,3 @@ def test_a_status_is_its_own_until_another_process_changes_it_and_once_it_writes
     memory.wrote_status(own)
     memory.read_status(own)
     assert memory.status_is_own
-
-
-def test_to_whom_a_run_object_is_left_is_known_until_that_changes_or_it_is_gone() -> None:
-    left, key = LeftRuns(), RunKey("lab", "tiny")
-    assert left.told(key, "run-1") is None
-
-    left.note(key, "run-1", "lab/other@00000001")
-    assert left.told(key, "run-1") == "lab/other@00000001"
-    assert left.told(key, "run-2") is None
-
-    for change in (lambda: left.note(key, "run-1", None), lambda: left.forget(key)):
-        left.note(key, "run-1", "lab/other@00000001")
-        change()
-        assert left.told(key, "run-1") is None

@@ -3,7 +3,7 @@
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta, tzinfo
 from email.utils import format_datetime
 from pathlib import Path
@@ -179,9 +179,13 @@ def reconciling(
     root: Path,
     release: str = "lccp",
     states: RunStates | None = None,
+    adopts: str | None = None,
 ) -> Iterator[Reconciler]:
     own = {"name": release, "namespace": namespace.name}
-    settings = Installation.parse(installation(root, release=own), "installation")
+    uid = namespace.api.get(api.NAMESPACES, None, namespace.name)["metadata"]["uid"][:8]
+    others = [f"{namespace.name}/{adopts}@{uid}"] if adopts is not None else []
+    told = installation(root, release=own, adoptFrom=others)
+    settings = Installation.parse(told, "installation")
     informers = [Informer(proxied, kind, (namespace.name,), print) for kind in WORKLOADS]
     stop = threading.Event()
     for informer in informers:
@@ -328,6 +332,29 @@ def test_a_store_that_does_not_take_an_answer_is_doubted_too(
             reconciler.reconcile(key)
 
     assert health.doubts == 1
+
+
+def test_of_two_installations_that_each_adopt_from_the_other_one_leaves_the_run(
+    namespace: Namespace, proxied: api.Cluster, tmp_path: Path
+) -> None:
+    health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
+    namespace.create_run(run_document("tiny"))
+    with (
+        reconciling(namespace, proxied, health, tmp_path, "one", adopts="two") as one,
+        reconciling(namespace, proxied, health, tmp_path, "two", adopts="one") as two,
+    ):
+        versions = []
+        for _ in range(8):
+            for reconciler in (one, two):
+                reconciler.run_changed(key, None)
+                with suppress(Conflict):
+                    reconciler.reconcile(key)
+            versions.append(namespace.run("tiny")["metadata"]["resourceVersion"])
+
+    assert len({*versions[4:]}) == 1
+    found = namespace.api.list(api.EVENTS, namespace.name)
+    (told,) = [e["message"] for e in found if "lives: it took this run back" in e["message"]]
+    assert told.startswith(f"installation {namespace.run('tiny')['status']['installation']} lives")
 
 
 def test_a_deletion_that_fails_again_and_again_is_in_the_metrics(
