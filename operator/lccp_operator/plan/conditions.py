@@ -16,7 +16,7 @@ from lccp.api.objects.verdict import Answer, VerdictState
 from lccp.facts.facts import EvaluationKey
 from lccp_operator.plan import attempts, evaluations, findings
 from lccp_operator.plan.acceptance import Refusal
-from lccp_operator.plan.context import Context
+from lccp_operator.plan.context import SET_BACK, Context
 from lccp_operator.plan.findings import NAMED, Finding, Findings
 from lccp_operator.plan.goals import Aim, Goal, failed_branches, passed_points
 
@@ -95,8 +95,10 @@ def dated(
 
 
 def _last_flip(before: Condition | None, finding: Finding, now: datetime) -> datetime:
-    same = before is not None and before.status == finding.status
-    return before.last_transition_time if before is not None and same else now
+    if before is None or before.status != finding.status:
+        return now
+    since = before.last_transition_time  # somebody may have written it, or the clock went back
+    return since if since <= now + SET_BACK else now
 
 
 def _acceptance(context: Context) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from operator_world import (
@@ -96,6 +97,21 @@ def test_a_transition_time_moves_only_when_the_status_flips() -> None:
 
     after = {c.type: c.last_transition_time for c in status(world).conditions}
     assert {t for t in after if after[t] != before[t]} == {ConditionType.TRAINING}
+
+
+def test_a_transition_time_in_the_future_is_no_transition_that_was_seen() -> None:
+    """Somebody wrote it, or the API server's clock was set back."""
+    world = a_training_world()
+    forged = [
+        c.model_copy(update={"last_transition_time": world.now + timedelta(days=999)})
+        for c in status(world).conditions
+    ]
+    told = status(world).model_copy(update={"conditions": tuple(forged)})
+    world.run = world.run.model_copy(update={"status": told})
+
+    world.reconcile()
+
+    assert {c.last_transition_time for c in status(world).conditions} == {world.now}
 
 
 def test_a_store_that_does_not_answer_changes_nothing_but_degraded() -> None:
