@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 
 from lccp.contract.errors import InvalidInput
+from lccp.contract.file_systems import LOST_AND_FOUND
 
 SUFFIXES = {
     "JSONL": (".jsonl", ".jsonl.gz", ".json", ".json.gz"),
@@ -15,23 +16,21 @@ SUFFIXES = {
 LFS_MARK = b"version https://git-lfs"
 LFS_FAULT = "is a pointer of Git LFS, not the file itself: run `git lfs pull` in its folder"
 
-LOST = "lost+found"
-"""The folder at the root of a volume that only root can read."""
-
 GONE = (errno.ENOENT, errno.ENOTDIR)
 LASTING = (errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG)
 """Errors that stay until somebody mends the path; others, such as those of a network, may pass."""
 
 
 def files_below(folder: Path) -> list[Path]:
-    """All files of the folder and of folders that it links to, sorted; hidden ones are left out.
+    """All files of the folder and of folders that it links to, sorted.
 
-    Raises InvalidInput if one of these folders may not be read, and OSError if its disk fails.
+    Hidden ones are left out, and what a check of the volume found, whoever may read it. Raises
+    InvalidInput if one of these folders may not be read, and OSError if its disk fails.
     """
     found: list[Path] = []
     seen: set[str] = set()
     for at, below, names in os.walk(folder, followlinks=True, onerror=_refuse):
-        below[:] = sorted(name for name in below if not name.startswith("."))
+        below[:] = sorted(name for name in below if not _is_left_out(name))
         if os.path.realpath(at) in seen:
             below.clear()
             continue
@@ -67,8 +66,12 @@ def document_files(path: Path, form: str, where: str) -> list[Path]:
     return found
 
 
+def _is_left_out(name: str) -> bool:
+    return name.startswith(".") or name == LOST_AND_FOUND
+
+
 def _refuse(error: OSError) -> None:
-    if error.errno in GONE or Path(error.filename).name == LOST:
+    if error.errno in GONE:
         return
     if error.errno in LASTING:
         raise InvalidInput(f"{error.filename}: can't be read: {error.strerror}")

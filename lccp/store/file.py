@@ -18,14 +18,15 @@ from lccp.contract.errors import (
     StoreRefused,
     StoreUnavailable,
 )
+from lccp.contract.file_systems import LOST_AND_FOUND
 from lccp.store import posix
 from lccp.store.keys import check_key
 from lccp.store.local import CHUNK_BYTES, atomic_write, open_source
 from lccp.store.port import Entry, ObjectInfo, StoreLevel
 
 _HIDDEN = ".lccp"
-_NO_OBJECTS = (_HIDDEN, "lost+found")
-"""Folders directly below the root; a file system has the second, which nobody may enter."""
+_NO_OBJECTS = (_HIDDEN, LOST_AND_FOUND)
+"""Folders directly below the root."""
 _ABANDONED_SECONDS = 24 * 3600
 LOCK_SECONDS = 30.0
 _LOCK_POLL_SECONDS = 0.002
@@ -221,7 +222,10 @@ class FileStore:
 
     def _check_away(self) -> None:
         if self._is_away():
-            raise StoreUnavailable(f"store {self.url}: its folder is gone, or may not be entered")
+            there = self._seen != self._root and os.path.isdir(self._root)
+            lacks = f"its folder lacks {_HIDDEN}: mount what was there, or make {_HIDDEN} again"
+            told = lacks if there else "its folder is gone, or may not be entered"
+            raise StoreUnavailable(f"store {self.url}: {told}")
 
     def _is_away(self) -> bool:
         """Whether the folder that was seen is gone; a lost mount may leave an empty mount point."""

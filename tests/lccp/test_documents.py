@@ -88,6 +88,15 @@ def test_a_folder_that_cannot_be_read_is_not_left_out_in_silence(tmp_path, monke
         document_files(tmp_path, "JSONL", "data.path")
 
 
+def test_what_a_check_of_the_volume_found_is_no_document_whoever_may_read_it(tmp_path):
+    """The documents of a run are the same for every user."""
+    (tmp_path / "lost+found").mkdir()
+    (tmp_path / "lost+found" / "#12.jsonl").touch()
+    (tmp_path / "a.jsonl").touch()
+
+    assert document_files(tmp_path, "JSONL", "data.path") == [tmp_path / "a.jsonl"]
+
+
 def test_an_error_that_may_pass_is_no_invalid_input(tmp_path, monkeypatch):
     (tmp_path / "a.jsonl").touch()
 

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -267,6 +269,20 @@ def test_a_folder_that_was_only_read_is_an_outage_too_once_it_is_gone(tmp_path: 
 
     with pytest.raises(StoreUnavailable, match="its folder is gone, or may not be entered"):
         store.list("")
+
+
+def test_a_folder_whose_hidden_folder_somebody_deleted_is_told_as_that(tmp_path: Path) -> None:
+    """It might be an empty mount point, so it is an outage until that folder is there."""
+    store = FileStore(tmp_path)
+    store.put("a", b"1")
+    shutil.rmtree(tmp_path / ".lccp")
+
+    lacks = "its folder lacks .lccp: mount what was there, or make .lccp again"
+    with pytest.raises(StoreUnavailable, match=re.escape(lacks)):
+        store.list("")
+
+    (tmp_path / ".lccp").mkdir()
+    store.put("a", b"2")
 
 
 def test_an_object_is_not_a_folder(tmp_path: Path) -> None:
