@@ -58,11 +58,17 @@ class RunStates(Collector):
         self._states[key] = _State(*mine, deletion_asked_at, left)
 
     def forget(self, key: RunKey) -> None:
-        """The run object is gone."""
-        now, longest = self._clock(), DELETED_SECONDS + LOOK_BACK_SECONDS
-        self._gone = {k: at for k, at in self._gone.items() if now - at < longest}
-        if self._states.pop(key, None) is not None or key in self._gone:
-            self._gone[key] = now
+        """The run object is gone, if there was one."""
+        if key in self._states or key in self._gone:
+            self.note_deleted(key)
+
+    def note_deleted(self, key: RunKey) -> None:
+        """The run object was deleted."""
+        self._gone[key] = now = self._clock()
+        self._states.pop(key, None)
+        for other, at in self._gone.copy().items():
+            if now - at >= DELETED_SECONDS + LOOK_BACK_SECONDS:
+                self._gone.pop(other, None)
 
     def collect(self) -> Iterable[Metric]:
         conditions = GaugeMetricFamily(

@@ -73,13 +73,15 @@ class Service:
         self._stores = _stores(installation, self._metrics, self._store_changed)
         reader = WorkloadReader(cluster, *self._informers)
         self._leading = self._leadership.leading if self._leadership else _always()
-        states = RunStates(self._leading.is_set)
-        self._metrics.registry.register(states)
+        self._states = RunStates(self._leading.is_set)
+        self._metrics.registry.register(self._states)
         ownership = Ownership(cluster, installation)
         self._reconciler = Reconciler(
-            cluster, reader, installation, ownership, self._stores, states
+            cluster, reader, installation, ownership, self._stores, self._states
         )
-        self._deletions = UnseenDeletions(cluster, ownership, self._namespaces, self._stores)
+        self._deletions = UnseenDeletions(
+            cluster, ownership, self._namespaces, self._stores, self._states.note_deleted
+        )
         self._prefixes = EmptiedPrefixes(
             self._reconciler.memories, self._stores, self._workloads_changed
         )
@@ -134,7 +136,12 @@ class Service:
         self._queue.note_progress()
 
     def _run_changed(self, key: RunKey, body: Object | None) -> None:
-        """A person's request goes before changes of workloads. A standby keeps no objects."""
+        """A person's request goes before changes of workloads. A standby keeps no objects.
+
+        It knows what was deleted, since it may lead the next moment.
+        """
+        if body is None:
+            self._states.note_deleted(key)
         if self._reconciler.run_changed(key, body, keep=self._leading.is_set()):
             self._queue.add(key, urgent=True)
 

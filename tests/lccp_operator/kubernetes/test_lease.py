@@ -166,6 +166,21 @@ def seconds_until(true: Callable[[], bool]) -> float:
 
 
 @pytest.mark.long
+def test_whoever_leads_next_tells_of_a_run_that_is_deleted_while_nobody_does(
+    replicas: list[OperatorProcess], namespace: Namespace
+) -> None:
+    leader, standby = replicas
+    namespace.create_run(run_document("tiny"))
+    namespace.wait_condition("tiny", "Accepted", "True")
+
+    leader.freeze()
+    namespace.delete_run("tiny")
+
+    deleted = f'lccp_run_deleted{{namespace="{namespace.name}",run="tiny"}}'
+    wait_for(lambda: standby.metric(deleted) == 1, "it is not told", seconds=60)
+
+
+@pytest.mark.long
 def test_a_leader_that_stops_for_a_while_does_no_harm_and_one_that_is_killed_is_replaced(
     replicas: list[OperatorProcess], proxy: ApiProxy, namespace: Namespace, root: Path
 ) -> None:

@@ -109,6 +109,16 @@ def test_a_deleted_run_is_told_for_ten_minutes_unless_it_is_there_again() -> Non
     assert scraped(states).samples("lccp_run_deleted") == []
 
 
+def test_a_run_is_told_as_deleted_by_whoever_leads_next() -> None:
+    """It never reconciled the run, but has watched, or looked through the store."""
+    leads = False
+    states = RunStates(lambda: leads)
+    states.note_deleted(KEY)
+    assert scraped(states).samples("lccp_run_deleted") == []
+    leads = True
+    assert scraped(states).value("lccp_run_deleted", **LABELS) == 1
+
+
 @pytest.mark.parametrize("again_at", [1, 599, 601])
 def test_a_run_that_is_there_again_is_told_as_long_as_rules_look_back(again_at: float) -> None:
     """The last value would else be that it is gone, and hide what is wrong with it."""

@@ -8,7 +8,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from lccp.api.objects.journal import Journal
@@ -38,7 +38,8 @@ class UnseenDeletions:
     """Searches `stores` (by name) for runs of this installation that have no object.
 
     Runs of other installations and of unwatched namespaces are left alone; so are all runs if the
-    installation has no id. `namespaces` are the watched ones; none: all of them.
+    installation has no id. `namespaces` are the watched ones; none: all of them. `on_found` is
+    called with each run that it finds deleted.
     """
 
     def __init__(
@@ -47,11 +48,13 @@ class UnseenDeletions:
         ownership: Ownership,
         namespaces: tuple[str, ...],
         stores: Mapping[str, StoreHealth],
+        on_found: Callable[[RunKey], None],
     ) -> None:
         self._cluster = cluster
         self._ownership = ownership
         self._namespaces = namespaces
         self._stores = stores
+        self._on_found = on_found
         self._settled: set[tuple[str, RunKey]] = set()
         """Store and run where there is nothing to mark unless the run is applied again."""
 
@@ -117,6 +120,7 @@ class UnseenDeletions:
         if uid is None or self._exists(key, uid):
             return True
         logger.info("%s/%s: its object was deleted while no operator led", *key)
+        self._on_found(key)
         guard = self._cluster.guard
         return health.tell(partial(record_deletion, keys=keys, run_uid=uid, guard=guard))
 

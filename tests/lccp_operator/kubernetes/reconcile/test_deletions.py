@@ -22,6 +22,7 @@ from lccp_operator.kubernetes.installation import ReleaseSettings
 from lccp_operator.kubernetes.ownership import Ownership
 from lccp_operator.kubernetes.reconcile.deletions import UnseenDeletions
 from lccp_operator.kubernetes.store_health import StoreHealth
+from lccp_operator.kubernetes.workloads.seen import RunKey
 
 pytestmark = pytest.mark.apiserver
 
@@ -51,11 +52,21 @@ def ownership(namespace: Namespace, proxied: api.Cluster) -> Ownership:
 
 
 @pytest.fixture
+def found() -> list[RunKey]:
+    """The runs that are told as deleted."""
+    return []
+
+
+@pytest.fixture
 def deletions(
-    namespace: Namespace, proxied: api.Cluster, ownership: Ownership, store: Moody
+    namespace: Namespace,
+    proxied: api.Cluster,
+    ownership: Ownership,
+    store: Moody,
+    found: list[RunKey],
 ) -> UnseenDeletions:
     stores = {"default": StoreHealth(store, lambda _: None)}
-    return UnseenDeletions(proxied, ownership, (namespace.name,), stores)
+    return UnseenDeletions(proxied, ownership, (namespace.name,), stores, found.append)
 
 
 def hold(store: MemoryStore, keys: RunKeys, installation: str, uid: str = "gone") -> None:
@@ -75,8 +86,12 @@ def marked(store: MemoryStore, keys: RunKeys) -> bool:
     return accepted.deleted_at is not None
 
 
-def test_a_run_whose_object_is_gone_is_marked_once(
-    namespace: Namespace, deletions: UnseenDeletions, ownership: Ownership, store: Moody
+def test_a_run_whose_object_is_gone_is_marked_and_told_once(
+    namespace: Namespace,
+    deletions: UnseenDeletions,
+    ownership: Ownership,
+    store: Moody,
+    found: list[RunKey],
 ) -> None:
     keys = RunKeys(namespace.name, "gone")
     hold(store, keys, ownership.owner.id)
@@ -88,10 +103,15 @@ def test_a_run_whose_object_is_gone_is_marked_once(
     store.gets.clear()
     assert deletions.sweep()
     assert (store.version, store.gets) == (version, [])
+    assert found == [RunKey(namespace.name, "gone")]
 
 
 def test_a_run_that_is_there_is_left_alone_and_not_read(
-    namespace: Namespace, deletions: UnseenDeletions, ownership: Ownership, store: Moody
+    namespace: Namespace,
+    deletions: UnseenDeletions,
+    ownership: Ownership,
+    store: Moody,
+    found: list[RunKey],
 ) -> None:
     there = namespace.create_run(run_document("tiny"))["metadata"]["uid"]
     keys = RunKeys(namespace.name, "tiny")
@@ -100,6 +120,7 @@ def test_a_run_that_is_there_is_left_alone_and_not_read(
     assert deletions.sweep()
     assert store.gets == []
     assert not marked(store, keys)
+    assert found == []
 
 
 def test_a_run_to_whose_folder_a_link_leads_is_not_the_one_that_is_gone(
@@ -128,7 +149,7 @@ def test_a_run_in_another_store_is_not_the_one_that_is_gone(
     hold(stores["other"], keys, ownership.owner.id)
     health = {name: StoreHealth(store, lambda _: None) for name, store in stores.items()}
 
-    assert UnseenDeletions(proxied, ownership, (namespace.name,), health).sweep()
+    assert UnseenDeletions(proxied, ownership, (namespace.name,), health, print).sweep()
 
     assert not marked(stores["default"], keys)
     assert marked(stores["other"], keys)
@@ -150,7 +171,7 @@ def test_a_run_that_is_created_meanwhile_is_left_alone(
     store = Late()
     stores = {"default": StoreHealth(store, lambda _: None)}
     watched = (namespace.name,)
-    assert UnseenDeletions(namespace.api, ownership, watched, stores).sweep()
+    assert UnseenDeletions(namespace.api, ownership, watched, stores, print).sweep()
     assert not marked(store, keys)
 
 
@@ -179,7 +200,7 @@ def test_without_an_installation_nobody_is_asked(
     hold(store, keys, "")
     stores = {"default": StoreHealth(store, lambda _: None)}
 
-    assert UnseenDeletions(proxied, Ownership(proxied, INSTALLATION), (), stores).sweep()
+    assert UnseenDeletions(proxied, Ownership(proxied, INSTALLATION), (), stores, print).sweep()
     assert not marked(store, keys)
     assert proxy.requests == []
 
@@ -192,7 +213,7 @@ def test_all_namespaces_are_looked_through_where_all_are_watched(
     store.put("lost+found/thing/x", b"1")
     stores = {"default": StoreHealth(store, lambda _: None)}
 
-    assert UnseenDeletions(proxied, ownership, (), stores).sweep()
+    assert UnseenDeletions(proxied, ownership, (), stores, print).sweep()
     assert marked(store, keys)
 
 
