@@ -636,6 +636,39 @@ CASES = {
         quiet=(9, 17, 40),
         labels={"store": "default"},
     ),
+    "a store that an exporter never reads, since it is killed each time": Case(
+        "LCCPStoreUnreachable",
+        {
+            f"lccp_exporter_store_refresh_timestamp_seconds{of_store('east')}": (
+                "0+60x9 600 _x4 900 _x4 1200 _x4 1500 _x4 1800 _x4 2100 _x4 2400+60x30"
+            ),
+            f"lccp_exporter_store_runs{of_store('east')}": (
+                "1x9 0 _x4 0 _x4 0 _x4 0 _x4 0 _x4 0 _x4 1x30"
+            ),
+            f"lccp_exporter_store_refresh_duration_seconds{of_store('east')}": "1x9 _x30 1x30",
+        },
+        firing=(35,),
+        quiet=(9, 25, 50),
+        labels={"namespace": "east", "store": "s"},
+    ),
+    "a store that an installation no longer has, and a new one": Case(
+        "LCCPStoreUnreachable",
+        {
+            f"lccp_exporter_store_{name}{of_store(one)}": values[one]
+            for name, values in {
+                "refresh_timestamp_seconds": {
+                    "east": "0+60x9 _x60",
+                    "west": "_x20 1200x8 1680+60x40",
+                },
+                "runs": {"east": "1x9 _x60", "west": "_x20 0x50"},
+                "refresh_duration_seconds": {"east": "1x9 _x60", "west": "_x28 1x40"},
+            }.items()
+            for one in ("east", "west")
+        },
+        firing=(),
+        quiet=tuple(range(10, 60, 3)),
+        labels={},
+    ),
     "an exporter that is away": Case(
         "LCCPExporterDown",
         {'lccp_exporter_store_runs{namespace="",run="",store="default"}': "1x9 _x30 1x30"},
