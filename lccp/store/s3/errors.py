@@ -45,7 +45,8 @@ _FULL_CODES = {"QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "XMinioStorage
 """Of Ceph and MinIO."""
 
 SKEW_MINUTES = 5
-"""Stores accept requests that were signed up to 15 minutes ago, or as early."""
+"""Stores accept requests that were signed up to 15 minutes ago, or as early. A difference is told in
+steps of this: each new sentence is told to every run of the store."""
 
 
 class BeyondEnd(LccpError):
@@ -117,11 +118,12 @@ def _wrong_clock(response: BaseHTTPResponse) -> str | None:
         told = parsedate_to_datetime(response.headers.get("date", ""))
     except ValueError:
         return None
-    minutes = round((datetime.now(UTC) - told.astimezone(UTC)).total_seconds() / 60)
-    if abs(minutes) < SKEW_MINUTES:
+    steps = round((datetime.now(UTC) - told.astimezone(UTC)).total_seconds() / 60 / SKEW_MINUTES)
+    if steps == 0:
         return None
-    how = "ahead of" if minutes > 0 else "behind"
-    return f"the clock of {_machine()} is {abs(minutes)} minutes {how} the store's"
+    how = "ahead of" if steps > 0 else "behind"
+    about = SKEW_MINUTES * abs(steps)
+    return f"the clock of {_machine()} is about {about} minutes {how} the store's"
 
 
 def _machine() -> str:

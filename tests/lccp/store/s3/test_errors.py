@@ -62,9 +62,10 @@ def test_a_refusal_is_told_by_its_code_and_status(
 @pytest.mark.parametrize(
     ("minutes", "code", "sentence"),
     [
-        (-60, "AccessDenied", "'s node is 60 minutes ahead of the store's: correct it"),
-        (60, "AccessDenied", "'s node is 60 minutes behind the store's: correct it"),
-        (60, "RequestTimeTooSkewed", "'s node is 60 minutes behind the store's: correct it"),
+        (-60, "AccessDenied", "'s node is about 60 minutes ahead of the store's: correct it"),
+        (60, "AccessDenied", "'s node is about 60 minutes behind the store's: correct it"),
+        (60, "RequestTimeTooSkewed", "'s node is about 60 minutes behind the store's: correct it"),
+        (61, "AccessDenied", "'s node is about 60 minutes behind the store's: correct it"),
         (2, "AccessDenied", "refuses these credentials"),
     ],
 )
