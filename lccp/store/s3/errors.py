@@ -45,8 +45,8 @@ _FULL_CODES = {"QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "XMinioStorage
 """Of Ceph and MinIO."""
 
 SKEW_MINUTES = 5
-"""Stores accept requests that were signed up to 15 minutes ago, or as early. A difference is told in
-steps of this: each new sentence is told to every run of the store."""
+"""Stores accept requests that were signed up to 15 minutes ago, or as early. A difference is told
+in steps of this: each new sentence is told to every run of the store."""
 
 
 class BeyondEnd(LccpError):
