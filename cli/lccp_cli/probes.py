@@ -48,7 +48,7 @@ def settings_of(asked: Measuring) -> "Callable[[], SeriesSettings]":
     context = asked.context and length(asked.context, "--context")
 
     def made() -> "SeriesSettings":
-        from lccp_cli.progress import loading
+        from lccp_cli.output.console import loading
 
         with loading():
             import_module("lccp_evaluator.series.series")

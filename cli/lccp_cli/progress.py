@@ -17,8 +17,6 @@ from lccp.report.text import bytes_text, duration_text
 from lccp.store.local import delete_unused, missing_folders
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from lccp_cli.measuring import Measuring
     from lccp_evaluator.estimate import EvaluationCost
     from lccp_evaluator.progress import Done
@@ -53,7 +51,7 @@ def dry_run(
     """
     from lccp.contract.errors import InvalidInput
     from lccp.cost.flops import PEAK_FLOPS
-    from lccp_cli.output.console import standard_output
+    from lccp_cli.output.console import busy, loading, standard_output
     from lccp_cli.probes import settings_of
 
     if on is not None and on not in PEAK_FLOPS:
@@ -73,16 +71,6 @@ def dry_run(
     console.print(cost_text(cost, there))
     if len(checkpoints) > 1:
         console.print(f"This is the cost of each of the {len(checkpoints)} checkpoints.")
-
-
-def loading() -> "AbstractContextManager[object]":
-    """Say on a terminal that PyTorch and transformers are imported, which takes seconds."""
-    return busy("loading PyTorch and transformers")
-
-
-def busy(what: str) -> "AbstractContextManager[object]":
-    """Say `what` on a terminal, until it is over."""
-    return Console(stderr=True).status(what)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from lccp_cli.measuring import Measuring
-from lccp_cli.progress import cost_text, dry_run, loading, progress_of
+from lccp_cli.progress import cost_text, dry_run, progress_of
 from lccp_evaluator.estimate import EvaluationCost
 from lccp_evaluator.model.execution import Execution
 from lccp_evaluator.progress import Done
@@ -78,17 +78,3 @@ def test_on_another_device_its_own_passes_count_and_nothing_that_lies_here(
     assert first[1] == Execution(dtype="bfloat16", step_tokens=8_192)
     assert other[1] == Execution(dtype="float32", step_tokens=100)
     assert here == (tmp_path, Execution())
-
-
-def test_on_a_terminal_the_loading_of_libraries_is_told(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with loading():
-        pass
-    assert tuple(capsys.readouterr()) == ("", "")
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    with loading():
-        pass
-    output, errors = capsys.readouterr()
-    assert output == ""
-    assert "loading PyTorch and transformers" in errors

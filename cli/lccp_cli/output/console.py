@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from textwrap import fill
 
 from rich.console import Console
@@ -36,6 +37,16 @@ def standard_output() -> Console:
     if console.is_terminal:
         return console
     return Console(highlight=False, markup=False, width=200, soft_wrap=True)
+
+
+def loading() -> AbstractContextManager[object]:
+    """Say on a terminal that PyTorch and transformers are imported, which takes seconds."""
+    return busy("loading PyTorch and transformers")
+
+
+def busy(what: str) -> AbstractContextManager[object]:
+    """Say `what` on a terminal, until it is over."""
+    return Console(stderr=True).status(what)
 
 
 def print_table(console: Console, table: Table) -> None:

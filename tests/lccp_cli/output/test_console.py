@@ -11,6 +11,7 @@ from lccp_cli.output.console import (
     checkpoint_line,
     checkpoint_table,
     fitting_table,
+    loading,
     narrow,
     print_parts,
     print_table,
@@ -42,6 +43,20 @@ def test_brackets_in_a_text_are_no_markup(capsys: pytest.CaptureFixture[str]) ->
     console = standard_output()
     console.print("A: [bold]/x[/y]")
     assert capsys.readouterr().out == "A: [bold]/x[/y]\n"
+
+
+def test_on_a_terminal_the_loading_of_libraries_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with loading():
+        pass
+    assert tuple(capsys.readouterr()) == ("", "")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with loading():
+        pass
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert "loading PyTorch and transformers" in errors
 
 
 def test_a_narrow_terminal_gets_whole_tables() -> None:
