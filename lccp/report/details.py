@@ -3,6 +3,7 @@
 import hashlib
 import io
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -110,5 +111,5 @@ def between(parts: Callable[[str], Sequence[CheckpointDetails]]) -> dict[str, di
 def _alike(parts: Sequence[CheckpointDetails]) -> list[CheckpointDetails]:
     """Those of the most frequent version and settings."""
     made = [f"{part.version}, {sorted(part.settings.items())}" for part in parts]
-    usual = max(made, key=made.count, default="")
+    usual = max(made, key=Counter(made).__getitem__, default="")
     return [part for part, own in zip(parts, made, strict=True) if own == usual]

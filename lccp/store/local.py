@@ -90,5 +90,10 @@ def _local(path: Path, done: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        kind = DiskFailed if error.errno in OF_A_DISK else InvalidInput
-        raise kind(f"file {path}: cannot be {done}: {error.strerror}") from None
+        raise refusal(error, f"file {path}: cannot be {done}") from None
+
+
+def refusal(error: OSError, what: str) -> InvalidInput:
+    """`what` failed by `error`: DiskFailed if that is a disk's fault, else InvalidInput."""
+    kind = DiskFailed if error.errno in OF_A_DISK else InvalidInput
+    return kind(f"{what}: {error.strerror}")

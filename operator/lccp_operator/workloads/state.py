@@ -1,14 +1,13 @@
 """Workloads as observed: Jobs and pods of a cluster, or processes of this machine."""
 
-import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from lccp.api.conditions import Reason
-
-UID_START = re.compile("[0-9a-f]{8}")
-"""Of a pod, in the name of a writer."""
+from lccp.contract.errors import InvalidInput
+from lccp.store.keys import writer_name
 
 
 class Phase(StrEnum):
@@ -159,9 +158,12 @@ class WorkloadState:
         return any(pod.phase is Phase.RUNNING for pod in self.pods)
 
     def writers(self, attempt: int) -> frozenset[str]:
-        """Names under which its present pods write for that attempt."""
-        starts = (pod.uid.replace("-", "")[:8] for pod in self.pods)
-        return frozenset(f"a{attempt}-{one}" for one in starts if UID_START.fullmatch(one))
+        """Names under which its present pods write for that attempt; none without a UID."""
+        found = set()
+        for pod in self.pods:
+            with suppress(InvalidInput):
+                found.add(writer_name(attempt, pod.uid))
+        return frozenset(found)
 
     def unheard(self, why: str) -> str:
         """What is said of it while it runs, but has reported nothing yet; `why` that may be."""

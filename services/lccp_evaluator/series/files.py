@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from lccp.api.objects.report import FileStamp
-from lccp.contract.errors import DiskFailed, InvalidInput
+from lccp.contract.errors import InvalidInput
 from lccp.foreign_formats import lacks
 from lccp.model_config import CONFIG
 from lccp.store.directory import file_record, in_parallel
-from lccp.store.local import OF_A_DISK
+from lccp.store.local import refusal
 
 WEIGHTS, WEIGHTS_INDEX = "model.safetensors", "model.safetensors.index.json"
 NAMED_WEIGHTS = "transformers_weights"
@@ -127,8 +127,7 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        kind = DiskFailed if error.errno in OF_A_DISK else InvalidInput
-        raise kind(f"{path}: can't be read: {error.strerror}") from None
+        raise refusal(error, f"{path}: can't be read") from None
 
 
 def stamps_or_none(directory: Path) -> dict[str, FileStamp] | None:

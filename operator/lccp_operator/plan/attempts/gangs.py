@@ -123,6 +123,12 @@ def has_begun(context: Context, attempt: AttemptRecord) -> bool:
     return seen or attempt.number in {*context.facts.heartbeats, *context.facts.ends}
 
 
+def has_met(context: Context, attempt: AttemptRecord) -> bool:
+    """Its gang was seen complete."""
+    seen = context.journal.gang
+    return seen is not None and seen.attempt == attempt.number
+
+
 def ungathered(state: WorkloadState) -> Ending:
     told = f": {state.trouble.message}" if state.trouble is not None else ""
     parts = f"had {state.pods_begun} of {state.pods_expected} pods"
@@ -131,9 +137,8 @@ def ungathered(state: WorkloadState) -> Ending:
 
 def _gathers(context: Context, attempt: AttemptRecord) -> bool:
     """It was never seen complete, and does not work yet."""
-    seen, told = context.journal.gang, context.facts.heartbeats.get(attempt.number)
-    whole = seen is not None and seen.attempt == attempt.number
-    return not whole and (told is None or told.phase == "Starting")
+    told = context.facts.heartbeats.get(attempt.number)
+    return not has_met(context, attempt) and (told is None or told.phase == "Starting")
 
 
 def incoherent(context: Context, attempt: AttemptRecord, state: WorkloadState) -> bool:

@@ -9,6 +9,7 @@ from lccp.facts.ledgers import ledger_of, whole_seconds
 from lccp_operator.plan.attempts.gangs import (
     gathering_seconds_left,
     has_begun,
+    has_met,
     incoherent,
     lacks_an_old_image,
     never_met,
@@ -62,8 +63,8 @@ def steered(context: Context) -> Journal:
 
 def _ending(context: Context, attempt: AttemptRecord) -> Ending | None:
     gang, state = Training.of(attempt), context.gang
-    met = context.journal.gang is not None and context.journal.gang.attempt == attempt.number
-    begun = met or gang.done(context.facts) or attempt.number in context.facts.heartbeats
+    beats, met = context.facts.heartbeats, has_met(context, attempt)
+    begun = met or gang.done(context.facts) or attempt.number in beats
     if state.ended or state.stuck if state is not None else begun:
         return gang.ending(state, context.facts)
     if state is not None and incoherent(context, attempt, state):

@@ -20,7 +20,7 @@ from lccp.api.conditions import Reason
 from lccp.api.objects.conditions import RunConditions
 from lccp.api.objects.journal import Journal
 from lccp.api.run import LCCPRun
-from lccp.contract.errors import Conflict, InvalidInput, StoreUnavailable
+from lccp.contract.errors import Conflict, InvalidInput, LccpError, StoreUnavailable
 from lccp.store import objects
 from lccp.store.file import FileStore
 from lccp_operator.kubernetes import api
@@ -249,20 +249,32 @@ def degraded(states: RunStates) -> list[tuple[str, float]]:
     return [(own["reason"], value) for own, value in labels if own["type"] == "Degraded"]
 
 
+def failing(
+    kind: type[LccpError],
+    namespace: Namespace,
+    proxied: api.Cluster,
+    health: StoreHealth,
+    folder: Path,
+) -> list[list[tuple[str, float]]]:
+    """What the metrics say after each of three reconciles of the run that end in such an error."""
+    states, by_metrics = RunStates(lambda: True), []
+    with reconciling(namespace, proxied, health, folder, states=states) as reconciler:
+        for _ in range(3):
+            with pytest.raises(kind):
+                reconciler.reconcile(RunKey(namespace.name, "tiny"))
+            by_metrics.append(degraded(states))
+    health.ask()
+    return by_metrics
+
+
 def test_what_a_store_in_order_refuses_of_one_run_is_told(
     namespace: Namespace, proxied: api.Cluster, tmp_path: Path
 ) -> None:
-    health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
+    health = StoreHealth(FileStore(tmp_path), print)
     (tmp_path / namespace.name).write_text("no folder")
     namespace.create_run(run_document("tiny"))
-    states, by_metrics = RunStates(lambda: True), []
 
-    with reconciling(namespace, proxied, health, tmp_path, states=states) as reconciler:
-        for _ in range(3):
-            with pytest.raises(InvalidInput):
-                reconciler.reconcile(key)
-            by_metrics.append(degraded(states))
-    health.ask()
+    by_metrics = failing(InvalidInput, namespace, proxied, health, tmp_path)
 
     told = namespace.conditions("tiny")["Degraded"]
     assert (told["reason"], health.outage) == ("ActionRefused", None)
@@ -294,18 +306,12 @@ def test_a_store_that_is_read_but_takes_no_writes_is_told(
 ) -> None:
     store = Full(tmp_path)
     store.almost = almost
-    health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
+    health = StoreHealth(FileStore(tmp_path), print)
     health.ask()
     health.store = store
     namespace.create_run(run_document("tiny"))
-    states, by_metrics = RunStates(lambda: True), []
 
-    with reconciling(namespace, proxied, health, tmp_path, states=states) as reconciler:
-        for _ in range(3):
-            with pytest.raises(StoreUnavailable):
-                reconciler.reconcile(key)
-            by_metrics.append(degraded(states))
-    health.ask()
+    by_metrics = failing(StoreUnavailable, namespace, proxied, health, tmp_path)
 
     told = namespace.conditions("tiny")["Degraded"]
     assert told["reason"] == "StoreUnreachable"
