@@ -74,10 +74,10 @@ def test_nothing_is_started_or_judged_while_the_store_is_down(
     jobs.start(TRAINING)
     on_s3.beat("tiny", 1, 0)
     on_s3.wait_condition("tiny", "Training", "Running")
-    on_s3.save("tiny", 1, EVERY_TOKENS)
-    on_s3.end("tiny", 1, EVERY_TOKENS, Cause.COMPLETED)
 
     proxy.always = Fault.CLOSED
+    on_s3.save("tiny", 1, EVERY_TOKENS)
+    on_s3.end("tiny", 1, EVERY_TOKENS, Cause.COMPLETED)
     jobs.end(TRAINING)
     named = on_s3.wait_condition("tiny", "Degraded", "True", seconds=NAMED_WITHIN_SECONDS)
     assert named["reason"] == "StoreUnreachable"
