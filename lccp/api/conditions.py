@@ -43,6 +43,7 @@ class Reason(StrEnum):
     STORE_UNREACHABLE = "StoreUnreachable"
     STORED_OBJECT_DAMAGED = "StoredObjectDamaged"
     STORED_RUN_MISSING = "StoredRunMissing"
+    STORE_UNMARKED = "StoreUnmarked"
     PENDING = "Pending"
     STARTING = "Starting"
     RUNNING = "Running"

@@ -18,6 +18,10 @@ SETTINGS = f"{GROUP}/settings"
 INSTALLATION = f"{GROUP}/installation"
 """Annotation of a Job: the installation that created it."""
 
+MARKED = f"store.{GROUP}/"
+"""Annotation of the operator's Lease, with a store's name after it: URL of the store when this
+installation last found its mark in it."""
+
 REQUESTED = f"{GROUP}/requested"
 """Annotation of a Job: what was asked of it, by path; what it has become is compared with that."""
 

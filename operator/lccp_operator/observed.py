@@ -68,6 +68,9 @@ class Observed:
     store: Known[Facts] | Unknown
     rejected: Mapping[Workload, Trouble] = field(default_factory=dict)
     """Workloads that could not be created at the last try, and why."""
+    unmarked: str | None = None
+    """Why the store is not the one in which the installation begins its runs; it is looked up only
+    for a run that has nothing in the store, and has not begun according to its status."""
     offered: Pinned = field(default_factory=Pinned)
     """Images and templates that the installation would give a new run."""
     owner: Owner = field(default_factory=Owner)

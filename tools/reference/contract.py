@@ -53,8 +53,8 @@ text or list apply to its length.
 """
 STORE_HEAD = f"""# Objects of the store
 
-A run's objects are stored below `<store>/<namespace>/<run>/`. They are the facts; status and
-metrics follow from them. {GENERATED}
+A run's objects are stored below `<store>/<namespace>/<run>/`, beside marks of installations,
+`.installation-….json`. They are the facts; status and metrics follow from them. {GENERATED}
 
 `<tokens>` has 15 digits. `<writer>` is `a<attempt>-<8 hexadecimal digits>`, so two attempts never
 write to the same place. An older `schemaVersion` is upgraded if possible, a newer one is refused.

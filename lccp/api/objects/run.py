@@ -1,4 +1,4 @@
-"""`run.json`: the identity of a stored run."""
+"""`run.json`, the identity of a stored run, and the mark of an installation in a store."""
 
 from typing import Annotated, Any, ClassVar
 
@@ -31,3 +31,17 @@ class RunIdentity(StoreObject):
     identity: Annotated[
         dict[str, Any], Field(description="The spec, reduced to fields of the class identity.")
     ]
+
+
+class StoreMark(StoreObject):
+    """Shows that an installation begins its runs in this store; of each installation, there is one.
+
+    A store without it, once there was one, is at another URL, or was emptied.
+    """
+
+    installation: Annotated[str, Field(description="Installation that wrote it.")]
+
+    @property
+    def key(self) -> str:
+        """At the root of the store: a namespace's name begins with no dot."""
+        return f".installation-{self.installation.replace('/', '.')}.json"

@@ -1,14 +1,25 @@
-"""Identity of this installation: its release, and the namespace of the release.
+"""Identity of this installation, and its mark in the stores where it begins runs.
 
-The UID of that namespace distinguishes it from one of the same name on another cluster, and stays
-when the release is uninstalled and installed again.
+The identity is its release, and the namespace of the release. The UID of that namespace
+distinguishes it from one of the same name on another cluster, and stays when the release is
+uninstalled and installed again.
 """
 
+import threading
+from collections.abc import Mapping
 from functools import cached_property
 
+from lccp.api.labels import MARKED
+from lccp.api.objects.run import StoreMark
+from lccp.api.run import LCCPRun
+from lccp.contract.errors import NotFound
+from lccp.store import objects
+from lccp_operator.facts import Facts
 from lccp_operator.kubernetes import api
-from lccp_operator.kubernetes.installation import Installation
-from lccp_operator.observed import Owner
+from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.installation import Installation, LeaseSettings
+from lccp_operator.kubernetes.store_health import StoreHealth
+from lccp_operator.observed import Known, Owner, Unknown
 
 UID_LENGTH = 8
 
@@ -29,3 +40,70 @@ class Ownership:
         uid = self._cluster.get(api.NAMESPACES, None, release.namespace)["metadata"]["uid"]
         own = f"{release.namespace}/{release.name}@{uid[:UID_LENGTH]}"
         return Owner(own, frozenset(self._installation.adopt_from))
+
+
+class StoreMarks:
+    """Marks a store before the first run begins in it, and notes in the Lease where that was.
+
+    What a run has in a store shows whether it began there. For a run that has yet to begin, the
+    mark does: where it is missing, the URL leads to another place, or the store was emptied.
+    """
+
+    def __init__(
+        self, cluster: api.Cluster, ownership: Ownership, lease: LeaseSettings | None
+    ) -> None:
+        self._cluster = cluster
+        self._ownership = ownership
+        self._lease = lease
+        self._found: set[str] = set()
+        """Names of stores; the mark is looked for once."""
+        self._one_at_a_time = threading.Lock()
+
+    def missing(
+        self, run: LCCPRun, facts: Known[Facts] | Unknown, stores: Mapping[str, StoreHealth]
+    ) -> str | None:
+        """Why `run` may not begin in its store; None: it may, or it began there, or elsewhere.
+
+        Raises Conflict, ApiUnavailable, StoreUnavailable: try again; InvalidInput if the store or
+        the API server refuses.
+        """
+        begun = run.status is not None and run.status.start_time is not None
+        if begun or isinstance(facts, Unknown) or facts.value.identity is not None:
+            return None
+        name = run.spec.checkpoints.store_name
+        with self._one_at_a_time:
+            if self._lease is None or name in self._found or not self._ownership.owner.id:
+                return None
+            why = self._looked_for(name, stores[name], self._lease)
+            if why is None:
+                self._found.add(name)
+            return why
+
+    def _looked_for(self, name: str, health: StoreHealth, lease: LeaseSettings) -> str | None:
+        document = self._read(lease)
+        mark, store = StoreMark(installation=self._ownership.owner.id), health.store
+        noted = document["metadata"].get("annotations", {}).get(f"{MARKED}{name}")
+        if store.stat(mark.key) is None:
+            if noted is not None:
+                return _without_mark(name, store.url, mark.key, noted, lease)
+            self._cluster.guard()
+            objects.write(store, mark.key, mark)
+        if noted != store.url:
+            document["metadata"].setdefault("annotations", {})[f"{MARKED}{name}"] = store.url
+            self._cluster.replace(api.LEASES, document)
+        return None
+
+    def _read(self, lease: LeaseSettings) -> Object:
+        try:
+            return self._cluster.get(api.LEASES, lease.namespace, lease.name)
+        except NotFound:
+            raise api.ApiUnavailable(f"lease {lease.name} is gone: it is made again") from None
+
+
+def _without_mark(name: str, url: str, key: str, noted: str, lease: LeaseSettings) -> str:
+    began = "has begun runs in it" if noted == url else f"began its runs in {noted}"
+    return (
+        f"store {name}: {url} has no {key}, though this installation {began}: nothing is started; "
+        "correct the store's url in the installation, or restore its objects; to begin in this "
+        f"place, kubectl annotate lease {lease.name} --namespace {lease.namespace} {MARKED}{name}-"
+    )

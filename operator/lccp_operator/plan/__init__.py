@@ -76,6 +76,8 @@ def _decided(run: LCCPRun, observed: Observed, now: datetime, judge: Judge) -> P
         return _uncertain(run, observed.workloads, now)
     context = _context(run, observed.store.value, observed.workloads.value, observed, now)
     missing = contradiction(context)
+    if missing is None and observed.unmarked is not None:
+        missing = Refusal(Reason.STORE_UNMARKED, observed.unmarked)
     if missing is not None:
         return _contradicted(context, missing)
     refusal = acceptance.refusal(context)

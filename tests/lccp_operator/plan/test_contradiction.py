@@ -1,6 +1,7 @@
 """A store without the objects that the run's status reports starts nothing."""
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -309,3 +310,18 @@ def test_a_trainer_that_saved_nothing_yet_begins_again() -> None:
     world.settle()
 
     assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+
+def test_a_new_run_does_not_begin_in_a_store_without_the_installations_mark() -> None:
+    world = a_world()
+    told = "store default: s3://lccp/rusn has no .installation-lccp.json"
+
+    decided = world.reconcile(replace(world.observed(), unmarked=told))
+
+    assert decided.intents == ()
+    assert world.store.objects == {}
+    assert conditions(world.run)["Degraded"] == ("True", "StoreUnmarked")
+    assert [event.message for event in world.events] == [told]
+    world.reconcile()
+    assert len(world.started) == 1
+    assert conditions(world.run)["Degraded"][0] == "False"

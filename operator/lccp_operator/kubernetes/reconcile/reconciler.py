@@ -25,7 +25,7 @@ from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.backend import KubernetesRuns, KubernetesWorkloads
 from lccp_operator.kubernetes.events import RETELL_SECONDS, LateAnswers
 from lccp_operator.kubernetes.installation import Installation
-from lccp_operator.kubernetes.ownership import Ownership
+from lccp_operator.kubernetes.ownership import Ownership, StoreMarks
 from lccp_operator.kubernetes.reconcile.bodies import (
     Said,
     asked_anew,
@@ -69,6 +69,7 @@ class Reconciler:
         self._reader = reader
         self._installation = installation
         self._ownership = ownership
+        self._marks = StoreMarks(cluster, ownership, installation.lease)
         self._stores = stores
         self._states = states
         self.memories = Memories()
@@ -208,10 +209,11 @@ class Reconciler:
 
     def _observed(self, run: LCCPRun, body: Object, memory: RunMemory, now: datetime) -> Observed:
         workloads = memory.read_workloads(self._reader, run, now)
-        leaves = without_gang(run, workloads)
+        leaves, facts = without_gang(run, workloads), self._facts(run, memory, now)
         return Observed(
             workloads=workloads,
-            store=self._facts(run, memory, now),
+            store=facts,
+            unmarked=self._marks.missing(run, facts, self._stores),
             rejected=dict(memory.workloads.rejected),
             offered=self._installation.offered(run),
             finalizer=purges(body),
