@@ -18,6 +18,7 @@ from lccp_operator.kubernetes.api.answers import (
     UNDECLARED,
     AdmissionUnavailable,
     ApiUnavailable,
+    Refused,
     error_of,
     event_of,
     message_of,
@@ -136,11 +137,14 @@ class Cluster:
     def create(self, kind: Kind, document: Object, dry_run: bool = False) -> Object:
         """The object as created, or with `dry_run` as it would be: webhooks may have changed it.
 
-        Raises AlreadyExists; InvalidInput for an unknown field.
+        Raises AlreadyExists; Refused for an unknown field, and where its namespace is gone.
         """
         path = kind.path(document["metadata"]["namespace"])
         query = {"fieldValidation": "Strict"} | ({"dryRun": "All"} if dry_run else {})
-        return self.call("POST", path, document, query)
+        try:
+            return self.call("POST", path, document, query)
+        except NotFound as error:
+            raise Refused(str(error)) from None
 
     def replace(self, kind: Kind, document: Object) -> Object:
         """Replace the object. Raises Conflict if its resourceVersion is old."""

@@ -7,28 +7,26 @@ of the status comes with the gang's first change.
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-from lccp.api.conditions import Reason
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp.contract.errors import NotFound
 from lccp.logs import note
 from lccp.store.keys import RunKeys
 from lccp_operator.apply import Backend, act, publish
-from lccp_operator.facts import Facts
 from lccp_operator.intents import Plan
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
-from lccp_operator.kubernetes.backend import KubernetesRuns, KubernetesWorkloads
+from lccp_operator.kubernetes.backend import KubernetesRuns
 from lccp_operator.kubernetes.events import RETELL_SECONDS, LateAnswers
 from lccp_operator.kubernetes.installation import Installation
-from lccp_operator.kubernetes.ownership import Ownership, StoreMarks
+from lccp_operator.kubernetes.ownership import Ownership
 from lccp_operator.kubernetes.reconcile.bodies import (
     Said,
-    asked_anew,
     deletion_asked_at,
     held_by,
     purges,
@@ -37,15 +35,15 @@ from lccp_operator.kubernetes.reconcile.bodies import (
 )
 from lccp_operator.kubernetes.reconcile.inbox import Inbox
 from lccp_operator.kubernetes.reconcile.left_runs import LeftRuns
-from lccp_operator.kubernetes.reconcile.memory import Memories, RunMemory, without_gang
+from lccp_operator.kubernetes.reconcile.memory import Memories, RunMemory
+from lccp_operator.kubernetes.reconcile.observing import Observing
 from lccp_operator.kubernetes.reconcile.refusals import Faults, doubted, told
 from lccp_operator.kubernetes.reconcile.resync import IDLE_SECONDS
 from lccp_operator.kubernetes.run_states import RunStates
 from lccp_operator.kubernetes.store_health import PROBE_SECONDS, StoreHealth
 from lccp_operator.kubernetes.workloads.reading import WorkloadReader
 from lccp_operator.kubernetes.workloads.seen import RunKey
-from lccp_operator.observe import StoreObserver
-from lccp_operator.observed import Known, Observed, Unknown
+from lccp_operator.observed import Observed
 from lccp_operator.plan import plan, said
 from lccp_operator.records import record_conditions, record_deletion
 
@@ -67,15 +65,16 @@ class Reconciler:
     ) -> None:
         self._cluster = cluster
         self._reader = reader
-        self._installation = installation
         self._ownership = ownership
-        self._marks = StoreMarks(cluster, ownership, installation.lease)
         self._stores = stores
         self._states = states
         self.memories = Memories()
         self._inbox: Inbox[RunKey] = Inbox()
         self._left = LeftRuns()
         self.late = LateAnswers(cluster)
+        self._observing = Observing(
+            cluster, reader, self.late, installation, ownership, stores, self.memories
+        )
         self._faults = Faults(cluster, ownership, self.memories, self.late, self._noted)
 
     def workloads_changed(self, key: RunKey) -> None:
@@ -96,7 +95,8 @@ class Reconciler:
     def reconcile(self, key: RunKey) -> float:
         """Reconcile the run; seconds until the next time, infinitely many if the run is gone.
 
-        Raises Conflict if another writer was first, ApiUnavailable, StoreUnavailable: retry later.
+        Raises Conflict if another writer was first, NotFound if something else than the run is gone
+        by now, ApiUnavailable, StoreUnavailable: retry later.
         """
         memory = self.memories.get(key)
         if memory and memory.resync and key not in self._inbox and memory.is_unchanged():
@@ -108,14 +108,27 @@ class Reconciler:
             raise
 
     def _reconcile_or_forget(self, key: RunKey) -> float:
+        body = self._inbox.take(key) or self._read(key)
+        if body is None:
+            return self._gone(key)
         try:
-            body = self._inbox.take(key) or self._cluster.get(api.RUNS, *key)
             with self._faults.told(key, body):
                 return self._reconcile(key, body)
         except NotFound:
-            self._states.forget(key)
-            self._left.forget(key)
-            return self._forget(key)
+            if self._read(key) is not None:
+                raise
+            return self._gone(key)
+
+    def _read(self, key: RunKey) -> Object | None:
+        """The run object; None if it is gone."""
+        with suppress(NotFound):
+            return self._cluster.get(api.RUNS, *key)
+        return None
+
+    def _gone(self, key: RunKey) -> float:
+        self._states.forget(key)
+        self._left.forget(key)
+        return self._forget(key)
 
     def _reconcile(self, key: RunKey, body: Object) -> float:
         runs = KubernetesRuns(self._cluster, body["metadata"]["resourceVersion"], self.late)
@@ -130,11 +143,11 @@ class Reconciler:
             self._states.note(key, run.status or LCCPRunStatus(), deletion)
             return self._forget(key)
         note(attempt=(run.status.attempt or None) if run.status else None)
-        memory = self._memory(key, run)
+        memory = self._observing.memory(key, run)
         memory.read_status(body)
         memory.resync, memory.runs = None, runs
         now = self._cluster.server_time(datetime.now(UTC))
-        observed = self._observed(run, body, memory, now)
+        observed = self._observing.observed(run, body, memory, now)
         observed = replace(observed, owner=owner, made_by=made_by, left_to=left_to)
         result = plan(run, observed, now)
         note(attempt=result.status.attempt or None)
@@ -168,8 +181,10 @@ class Reconciler:
         """The run is gone, or deleted with its workloads: record that in a store that keeps it."""
         memory, guard = self.memories.get(key), self._cluster.guard
         record = partial(record_deletion, keys=RunKeys(*key), guard=guard)
-        if memory and not self._health(memory.store).tell(partial(record, run_uid=memory.uid)):
-            return PROBE_SECONDS
+        if memory is not None:
+            health = self._observing.health(memory.store)
+            if not health.tell(partial(record, run_uid=memory.uid)):
+                return PROBE_SECONDS
         self.memories.pop(key, None)
         return math.inf
 
@@ -188,7 +203,7 @@ class Reconciler:
         The status reports refusals at once, since the next call may take as long.
         """
         memory.events_posted = False
-        health, guard = self._health(run.spec.checkpoints.store_name), self._cluster.guard
+        health, guard = self._observing.health(run.spec.checkpoints.store_name), self._cluster.guard
         backend = Backend(health.store, memory.workloads, runs, guard, memory.observer.remember)
 
         def tell_store(status: LCCPRunStatus) -> None:
@@ -206,46 +221,3 @@ class Reconciler:
             publish(result, run, backend)
             noted(result.status)
         return runs.posted
-
-    def _observed(self, run: LCCPRun, body: Object, memory: RunMemory, now: datetime) -> Observed:
-        workloads = memory.read_workloads(self._reader, run, now)
-        leaves, facts = without_gang(run, workloads), self._facts(run, memory, now)
-        return Observed(
-            workloads=workloads,
-            store=facts,
-            unmarked=self._marks.missing(run, facts, self._stores),
-            rejected=dict(memory.workloads.rejected),
-            offered=self._installation.offered(run),
-            finalizer=purges(body),
-            held_by=held_by(body),
-            reevaluate=asked_anew(body),
-            state_boost=self._installation.state_boost,
-            namespace_terminating=leaves and self._cluster.is_terminating(run.metadata.namespace),
-            events_posted=memory.events_posted,
-            status_is_own=memory.status_is_own,
-        )
-
-    def _memory(self, key: RunKey, run: LCCPRun) -> RunMemory:
-        known = self.memories.get(key)
-        if known is None or known.uid != run.metadata.uid:
-            name = run.spec.checkpoints.store_name
-            config, owner = self._installation.store(name), self._ownership.owner.id
-            known = self.memories[key] = RunMemory(
-                run.metadata.uid,
-                name,
-                KubernetesWorkloads(self._cluster, self._reader, self.late, config, owner),
-                StoreObserver(self._health(name).store, RunKeys(*key)),
-            )
-        return known
-
-    def _health(self, name: str) -> StoreHealth:
-        """The store's health; any store's for an unknown name, which is then not used."""
-        return self._stores.get(name) or next(iter(self._stores.values()))
-
-    def _facts(self, run: LCCPRun, memory: RunMemory, now: datetime) -> Known[Facts] | Unknown:
-        name = run.spec.checkpoints.store_name
-        if name in self._stores:
-            return self._stores[name].outage or memory.observer.part(now)
-        known = ", ".join(self._stores)
-        why = f"checkpoints.storeName: there is no store {name!r}; this installation has {known}"
-        return Unknown(now, why, Reason.UNKNOWN_STORE)

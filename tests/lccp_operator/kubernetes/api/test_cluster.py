@@ -48,6 +48,16 @@ def test_a_refusal_is_not_tried_again(
     assert len(proxy.requests) == 1
 
 
+def test_a_creation_that_finds_something_missing_is_refused(
+    proxy: ApiProxy, proxied: Cluster
+) -> None:
+    """What is missing is not the object: its namespace, or what a webhook looked for."""
+    proxy.faults.append(Fault("POST", "services", 404, body={"message": "because"}))
+
+    with pytest.raises(api.Refused, match="because"):
+        proxied.create(api.SERVICES, {"metadata": {"name": "s", "namespace": "none"}})
+
+
 def test_a_field_that_the_crd_lacks_is_not_tried_again(proxy: ApiProxy, proxied: Cluster) -> None:
     told = ".status.installation: field not declared in schema"
     proxy.faults.append(Fault("PATCH", "lccpruns", 500, body={"message": told}))

@@ -1,9 +1,10 @@
 """The first and the last reconcile of a run: no call is made without need."""
 
+import math
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta, tzinfo
 from email.utils import format_datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from lccp.api.conditions import Reason
 from lccp.api.objects.conditions import RunConditions
 from lccp.api.objects.journal import Journal
 from lccp.api.run import LCCPRun
-from lccp.contract.errors import Conflict, InvalidInput, LccpError, StoreUnavailable
+from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUnavailable
 from lccp.store import objects
 from lccp.store.file import FileStore
 from lccp_operator.kubernetes import api
@@ -404,6 +405,46 @@ def test_a_refused_workload_is_reported_by_the_reconcile_that_was_refused(
     said = objects.read(health.store, namespace.keys("tiny").conditions, RunConditions)
     assert "PodRejected" in {condition.reason for condition in said.conditions}
     assert namespace.events("tiny").count("Refused") == 1
+
+
+def test_a_job_that_is_refused_as_not_found_does_not_count_as_a_deleted_run(
+    namespace: Namespace, proxied: api.Cluster, proxy: ApiProxy, tmp_path: Path
+) -> None:
+    """A webhook refuses with any status it likes."""
+    health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
+    namespace.create_run(run_document("tiny"))
+    proxy.faults.append(Fault("POST", "/jobs", 404, body={"message": "no such team"}))
+
+    with reconciling(namespace, proxied, health, tmp_path) as reconciler:
+        reconciler.reconcile(key)
+        told = namespace.conditions("tiny")["Training"]
+        reconciler.reconcile(key)
+
+    assert told["reason"] == "PodRejected"
+    assert "no such team" in told["message"]
+    assert [job["metadata"]["name"] for job in namespace.jobs()] == [TRAINING]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_only_a_run_object_that_is_gone_counts_as_deleted(
+    namespace: Namespace, proxied: api.Cluster, proxy: ApiProxy, tmp_path: Path, there: bool
+) -> None:
+    health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
+    namespace.create_run(run_document("tiny"))
+    with reconciling(namespace, proxied, health, tmp_path) as reconciler:
+        reconciler.reconcile(key)
+        body = namespace.run("tiny")
+        if there:
+            proxy.faults.append(Fault("PATCH", "/status", 404))
+        else:
+            namespace.api.delete(api.RUNS, namespace.name, "tiny", foreground=False)
+        reconciler.run_changed(key, body)
+        with pytest.raises(NotFound) if there else nullcontext():
+            assert reconciler.reconcile(key) == math.inf
+
+    accepted = objects.read(health.store, namespace.keys("tiny").journal, Journal).accepted
+    assert accepted is not None
+    assert (accepted.deleted_at is None) is there
 
 
 def wait_degraded(reconciler: Reconciler, key: RunKey, namespace: Namespace, told: str) -> None:
