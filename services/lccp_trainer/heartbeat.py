@@ -35,6 +35,7 @@ class Reporter:
         self._clock = clock
         self._heartbeat = first
         self._lock = threading.Lock()
+        self._beating = threading.Lock()
         self._writing = threading.Lock()
         self._lines: list[bytes] = []
         self._load: RouterLoad | None = None
@@ -62,6 +63,11 @@ class Reporter:
             writer = self._heartbeat.writer
         self._write_history(writer)
 
+    def tell_states(self, states: tuple[int, ...]) -> None:
+        """Write a heartbeat with these complete states, by tokens. Raises StoreUnavailable."""
+        self.update(states=states)
+        self._write_beat()
+
     def finish(self, **changes: Any) -> None:
         """Write the last heartbeat and the whole history."""
         self.update(phase="Ending", problem=None, **changes)
@@ -77,6 +83,15 @@ class Reporter:
 
     def _write(self, last: bool) -> None:
         try:
+            writer = self._write_beat()
+            if last or time.monotonic() >= self._next_history:
+                self._write_history(writer)
+        except LccpError as error:
+            logger.warning("heartbeat: %s", error)
+
+    def _write_beat(self) -> str:
+        """One at a time: an older one must not overwrite a newer one. Returns its writer."""
+        with self._beating:
             with self._lock:
                 beat = self._heartbeat.model_copy(
                     update={
@@ -87,10 +102,7 @@ class Reporter:
                     }
                 )
             self._store.put(self._keys.heartbeat(beat.writer), beat.to_json())
-            if last or time.monotonic() >= self._next_history:
-                self._write_history(beat.writer)
-        except LccpError as error:
-            logger.warning("heartbeat: %s", error)
+        return beat.writer
 
     def _write_history(self, writer: str) -> None:
         with self._writing:

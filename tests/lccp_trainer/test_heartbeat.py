@@ -1,4 +1,5 @@
 import json
+import threading
 import time
 from collections import Counter
 from datetime import UTC, datetime
@@ -108,6 +109,38 @@ def test_the_history_is_written_when_it_is_asked_for(store: FileStore) -> None:
         reporter.record(a_step(step))
         reporter.flush()
         assert len(store.get(KEYS.history(WRITER)).splitlines()) == step
+    reporter.finish()
+
+
+def test_states_are_told_at_once(store: FileStore) -> None:
+    reporter = Reporter(store, KEYS, FIRST, WallClock(time.time()))
+    reporter.tell_states((20, 40))
+    assert beat(store).states == (20, 40)
+    reporter.finish()
+
+
+def test_an_older_heartbeat_does_not_overwrite_a_newer_one(
+    store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if the store took long over it."""
+    begun, let_go, put = threading.Event(), threading.Event(), store.put
+
+    def slowly(key: str, data: bytes) -> str:
+        if threading.current_thread().name == "heartbeat" and not begun.is_set():
+            begun.set()
+            let_go.wait(10)
+        return put(key, data)
+
+    monkeypatch.setattr(store, "put", slowly)
+    monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 60.0)
+    reporter = Reporter(store, KEYS, FIRST, WallClock(time.time()))
+    assert begun.wait(10)
+    telling = threading.Thread(target=reporter.tell_states, args=[(20,)])
+    telling.start()
+    telling.join(0.1)
+    let_go.set()
+    telling.join(10)
+    assert beat(store).states == (20,)
     reporter.finish()
 
 

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache, partial
@@ -101,14 +101,25 @@ class Publisher:
         self._complete(key, self._manifest("State", counts, files))
         return self._patiently(self._prune)
 
-    def withdraw(self, states: Iterable[int]) -> None:
+    def withdraw(
+        self,
+        states: Set[int],
+        before_deletion: Callable[[tuple[int, ...]], None] = lambda left: None,
+    ) -> None:
         """Delete the manifests of damaged states, by tokens; does nothing on other ranks than 0.
 
         As complete ones they would count among the newest, for which intact ones are deleted.
+
+        Args:
+            before_deletion: called with the complete states that are left, by tokens, ascending.
         """
-        for tokens in sorted(states) if self.rank == 0 else ():
-            key = self.keys.state_manifest(tokens)
-            self._patiently(partial(self.store.delete, key))
+        if self.rank != 0 or not states:
+            return
+        complete = self._patiently(partial(complete_tokens, self.store, self.keys.states))
+        left = tuple(tokens for tokens in complete if tokens not in states)
+        self._patiently(partial(before_deletion, left))
+        for tokens in sorted(states):
+            self._patiently(partial(self.store.delete, self.keys.state_manifest(tokens)))
 
     def _patiently(self, call: Callable[[], Result]) -> Result:
         return patiently(call, tell=self.tell)

@@ -132,9 +132,15 @@ class Saver:
             self._stall(lambda: self._state(point, with_checkpoint))
 
     def withdraw(self, damaged: set[int]) -> None:
-        """Let states that were found damaged, by tokens, not count any more: they are made anew."""
+        """Let states that were found damaged, by tokens, not count any more: they are made anew.
+
+        The heartbeat says so first: one that it counts, and that is gone, counts as lost.
+        """
         self.states -= damaged
-        self.publisher.withdraw(damaged)
+        if self.reporter:
+            self.publisher.withdraw(damaged, self.reporter.tell_states)
+        else:
+            self.publisher.withdraw(damaged)
 
     def _stall(self, save: Callable[[], None]) -> None:
         begun = time.monotonic()

@@ -286,6 +286,20 @@ def test_what_is_lost_for_good_is_trained_again_if_somebody_says_so(way: str) ->
     assert conditions(again.run)["Succeeded"] == ("True", "Completed")
 
 
+def test_a_state_that_an_attempt_withdrew_before_it_died_at_its_start_is_not_missed() -> None:
+    world = a_suspended_world()
+    world.store.delete(NEWEST)
+    world.store.put(KEYS.state_manifest(EVERY_TOKENS), b"{}")
+    told = {"phase": "Starting", "states": (EVERY_TOKENS,)}
+    beat = heartbeat_of(2, 0, world.now).model_copy(update=told)
+    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+
+    world.run = with_spec(world.run, suspend=False)
+    world.settle()
+
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+
 def test_a_state_that_the_last_heartbeat_tells_of_is_missed_once_no_gang_is_left() -> None:
     world = begun(a_world())
     beat = heartbeat_of(1, EVERY_TOKENS, world.now).model_copy(update={"states": (EVERY_TOKENS,)})

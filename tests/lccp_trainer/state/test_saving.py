@@ -15,9 +15,11 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from lccp.api.objects.losses import HeldOutLoss
 from lccp.api.objects.manifest import Manifest
+from lccp.api.objects.training import Heartbeat
 from lccp.store.file import FileStore
 from lccp.store.objects import read
 from lccp_trainer.goodput import WallClock
+from lccp_trainer.heartbeat import Reporter
 from lccp_trainer.parallel.pieces import ParameterPiece
 from lccp_trainer.state import saving
 from lccp_trainer.state.progress import StateProgress, from_json
@@ -96,6 +98,31 @@ def test_a_state_that_was_found_damaged_is_replaced(store: FileStore, tmp_path: 
     saved(saver, 100)
 
     assert read(store, KEYS.state_manifest(100), Manifest).tokens == 100
+
+
+def test_the_heartbeat_no_longer_counts_a_damaged_state_before_it_is_withdrawn(
+    store: FileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trainer may die right after: then somebody else would seem to have deleted the state."""
+    for tokens in (100, 200):
+        store.put(KEYS.state_manifest(tokens), b"damaged")
+    first = a_run.heartbeat().model_copy(update={"states": (100, 200)})
+    store.put(KEYS.heartbeat(first.writer), first.to_json())
+    reporter = Reporter(store, KEYS, first, WallClock(0.0))
+    saver = a_saver(None, store, tmp_path, reporter=reporter, states={100, 200})
+    told, delete = list[tuple[int, ...]](), store.delete
+
+    def deleted(key: str) -> None:
+        told.append(read(store, KEYS.heartbeat(first.writer), Heartbeat).states)
+        delete(key)
+
+    monkeypatch.setattr(store, "delete", deleted)
+    saver.withdraw({200})
+    reporter.finish()
+
+    assert told == [(100,)]
+    assert complete_tokens(store, KEYS.states) == [100]
+    assert read(store, KEYS.heartbeat(first.writer), Heartbeat).states == (100,)
 
 
 def test_no_state_is_saved_where_nothing_goes_on_from(store: FileStore, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def start(
         }
     )
     task: Any = SimpleNamespace(spec=spec, extendable=extendable, stream=stream)
-    folder.mkdir(exist_ok=True)
+    (folder / "store").mkdir(parents=True, exist_ok=True)
     saver = a_saver(None, FileStore(folder / "store"), folder)
     saver.checkpoints, saver.states = set(checkpoints), set(states)
     return Start(task, saver, States(saver.publisher.store, keys, there or {}, 0, None), None)
