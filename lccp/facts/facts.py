@@ -74,9 +74,8 @@ class RunFacts(Generic[R_co, V_co]):
     """Checkpoints at the ends of branches, by the tokens at which each began, oldest first."""
     said: str | None = None
     """Digest of the stored conditions; None: there are none that can be read."""
-    states: tuple[int, ...] | None = ()
-    """Tokens of the run's complete training states, ascending; None: of a run of many objects that
-    has states and checkpoints, they are not read."""
+    newest_state: int | None = None
+    """Tokens of the run's newest complete training state; None: there is none to resume from."""
     reports: Mapping[EvaluationKey, R_co] = field(default_factory=dict)
     """By tokens and suite, oldest first."""
     progress: Mapping[EvaluationKey, EvaluationProgress] = field(default_factory=dict)
@@ -110,11 +109,6 @@ class RunFacts(Generic[R_co, V_co]):
         return (self.branches if key[1] == ANNEAL else self.checkpoints).get(key[0])
 
     @property
-    def has_state(self) -> bool:
-        """Whether there is a training state to resume from."""
-        return self.states is None or bool(self.states)
-
-    @property
     def holds_a_run(self) -> bool:
         """Whether a run left anything but its identity."""
         return self.journal_etag is not None or bool(self.heartbeats) or self.holds_progress
@@ -122,4 +116,5 @@ class RunFacts(Generic[R_co, V_co]):
     @property
     def holds_progress(self) -> bool:
         """Whether there is anything to resume from, or to lose."""
-        return bool(self.checkpoints or self.reports or self.damaged_reports) or self.has_state
+        evaluated = self.reports or self.damaged_reports
+        return bool(self.checkpoints or evaluated) or self.newest_state is not None

@@ -21,10 +21,8 @@ PAGE_OBJECTS = 1_000
 class Listing:
     """Finds objects without further requests to the store."""
 
-    def __init__(self, keys: RunKeys, infos: Iterable[ObjectInfo], but: str = "") -> None:
-        """`but`: a part below which nothing was listed, though there may be objects."""
+    def __init__(self, keys: RunKeys, infos: Iterable[ObjectInfo]) -> None:
         self._keys = keys
-        self._but = but
         self._by_key = {info.key: info for info in sorted(infos, key=lambda info: info.key)}
         self._sorted = list(self._by_key)
 
@@ -33,15 +31,13 @@ class Listing:
         """One page of the store's listing shows all of most runs.
 
         For a larger run, the first level shows which parts exist; each of them takes one more
-        listing, training states only where there is no checkpoint.
+        listing. Of training states, which have a file of each process, only the newest complete
+        one is then looked for.
         """
         page = list(islice(store.scan(keys.prefix), PAGE_OBJECTS))
         if len(page) < PAGE_OBJECTS:
             return cls(keys, page)
-        top = store.level(keys.prefix)
-        skipped = {keys.checkpoints, keys.states} <= {*top.prefixes}
-        but = keys.states if skipped else ""
-        return cls(keys, _parts(store, keys, top, but), but)
+        return cls(keys, _parts(store, keys, store.level(keys.prefix)))
 
     def get(self, key: str) -> ObjectInfo | None:
         return self._by_key.get(key)
@@ -67,10 +63,9 @@ class Listing:
             if TOKENS_KEY.fullmatch(tokens) and rest == "manifest.json"
         }
 
-    def states(self) -> tuple[int, ...] | None:
-        """Tokens of the complete training states, ascending; None: they were not listed."""
-        below = self._keys.states
-        return None if self._but == below else tuple(sorted(self.manifests(below)))
+    def newest_state(self) -> int | None:
+        """Tokens of the newest complete training state."""
+        return max(self.manifests(self._keys.states), default=None)
 
     def evaluations(self, name: str) -> dict[tuple[int, str], ObjectInfo]:
         """`evaluations/<tokens>/<suite>/<name>`, by tokens and suite."""
@@ -121,12 +116,22 @@ class Listing:
             yield folder, rest, info
 
 
-def _parts(store: Store, keys: RunKeys, top: StoreLevel, but: str) -> Iterator[ObjectInfo]:
+def _parts(store: Store, keys: RunKeys, top: StoreLevel) -> Iterator[ObjectInfo]:
     yield from top.objects
     parts = [keys.controls, keys.trainings, keys.checkpoints, keys.evaluations, keys.analyses]
-    for part in (*parts, keys.branches, keys.states):
-        if part in top.prefixes and part != but:
+    for part in (*parts, keys.branches):
+        if part in top.prefixes:
             yield from store.list(part)
+    if keys.states in top.prefixes:
+        yield from _newest_state(store, keys)
+
+
+def _newest_state(store: Store, keys: RunKeys) -> Iterator[ObjectInfo]:
+    """Its manifest, if there is one: newer states may be incomplete."""
+    folders = (key.removeprefix(keys.states)[:-1] for key in store.level(keys.states).prefixes)
+    tokens = sorted((int(one) for one in folders if TOKENS_KEY.fullmatch(one)), reverse=True)
+    manifests = (store.stat(keys.state_manifest(one)) for one in tokens)
+    yield from islice(filter(None, manifests), 1)
 
 
 def attempt_of(writer: str) -> int:

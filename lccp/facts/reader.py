@@ -232,7 +232,7 @@ def facts_of(reading: RunReading[R, V]) -> RunFacts[R, V]:
         checkpoints=reading.checkpoints(),
         branches=reading.branches(),
         said=reading.conditions(lambda told: told.digest),
-        states=reading.listing.states(),
+        newest_state=reading.listing.newest_state(),
         reports=reading.reports(),
         progress=reading.progress(),
         failures=reading.failures(),

@@ -85,7 +85,7 @@ def _missing_checkpoint(status: LCCPRunStatus, facts: Facts) -> str | None:
 def _missing_states(facts: Facts) -> str | None:
     """A training state, if the trainers for this run object saved any and there is none."""
     accepted = facts.journal.accepted
-    if facts.checkpoints or facts.has_state or accepted is None:
+    if facts.checkpoints or facts.newest_state is not None or accepted is None:
         return None
     saved = [
         tokens
@@ -106,13 +106,13 @@ def _missing_newest_state(context: Context) -> str | None:
 
     Trainers delete only older ones; of a run without a next attempt they may be deleted.
     """
-    there, works = context.facts.states, any(s.live for s in context.trainings.values())
-    if there is None or works or context.spec.checkpoints.lost_state == "Restart":
+    works = any(state.live for state in context.trainings.values())
+    if works or context.spec.checkpoints.lost_state == "Restart":
         return None
-    saved = _newest_saved(context) if _trains_on(context) else 0
-    if saved <= max(there, default=0):
+    there, saved = context.facts.newest_state, _newest_saved(context) if _trains_on(context) else 0
+    if saved <= (there or 0):
         return None
-    left = f"its newest is of {max(there):,}" if there else "it holds none"
+    left = "it holds none" if there is None else f"its newest is of {there:,}"
     return f"training state of {saved:,} tokens of this run ({left})"
 
 

@@ -32,7 +32,7 @@ def test_attempts_that_are_asked_to_drain_are_told() -> None:
         (Facts(checkpoints={1: CHECKPOINT}), True, True),
         (Facts(reports={KEY: 1}), True, True),
         (Facts(damaged_reports={KEY: "damaged"}), True, True),
-        (Facts(states=(1,)), True, True),
+        (Facts(newest_state=1), True, True),
     ],
 )
 def test_progress_is_what_there_is_to_lose(facts: Facts, run: bool, progress: bool) -> None:

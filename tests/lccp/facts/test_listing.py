@@ -36,11 +36,12 @@ class Listed(MemoryStore):
     def __init__(self, *keys: str) -> None:
         super().__init__()
         self.listed: list[str] = []
+        self.levels: list[str] = []
         for key in keys:
             self.put(key, b"{}")
 
     def level(self, prefix: str) -> StoreLevel:
-        self.listed.append(prefix)
+        self.levels.append(prefix)
         return super().level(prefix)
 
     def list(self, prefix: str) -> list[ObjectInfo]:
@@ -56,32 +57,40 @@ def test_a_run_of_one_page_takes_one_listing() -> None:
 
     listing = Listing.of(store, KEYS)
 
-    assert store.listed == [KEYS.prefix]
+    assert (store.listed, store.levels) == ([KEYS.prefix], [])
     assert [info.key for info in listing.below("")] == sorted(RUN)
 
 
-def test_of_a_run_of_many_objects_its_states_are_not_listed(
+def test_of_the_states_of_a_run_of_many_objects_only_the_newest_complete_one_is_looked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """The files of hundreds of processes would be listed with them."""
     monkeypatch.setattr("lccp.facts.listing.PAGE_OBJECTS", len(RUN))
-    store = Listed(*RUN)
+    incomplete, older = f"{KEYS.state(9, 'a1-0123abcd')}rank-00000", KEYS.state_manifest(5)
+    store = Listed(*RUN, older, incomplete, f"{KEYS.states}notes/manifest.json")
 
     listing = Listing.of(store, KEYS)
 
     assert {KEYS.controls, KEYS.checkpoints} < {*store.listed}
-    assert KEYS.states not in store.listed
-    assert [info.key for info in listing.below("")] == sorted(RUN[:3])
-    assert listing.states() is None
+    assert store.levels == [KEYS.prefix, KEYS.states]
+    assert [info.key for info in listing.below("")] == sorted(RUN)
+    assert listing.newest_state() == 7
 
 
-def test_states_are_known_where_there_is_none_or_all_were_listed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_newest_state_is_the_newest_complete_one() -> None:
     below = (KEYS.state_manifest(9), KEYS.state_manifest(8), KEYS.state(10, "a1-0123abcd") + "x")
-    assert a_listing(*below).states() == (8, 9)
 
+    assert a_listing(*below).newest_state() == 9
+    assert a_listing(*RUN[:3]).newest_state() is None
+
+
+@pytest.mark.parametrize("states", [(), (KEYS.state(9, "a1-0123abcd") + "x",)])
+def test_a_run_of_many_objects_may_have_no_complete_state(
+    states: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("lccp.facts.listing.PAGE_OBJECTS", 1)
-    assert Listing.of(Listed(*RUN[:3]), KEYS).states() == ()
+
+    assert Listing.of(Listed(*RUN[:3], *states), KEYS).newest_state() is None
 
 
 def test_controls_are_told_by_their_attempt() -> None:

@@ -249,7 +249,11 @@ NEWEST = KEYS.state_manifest(EVERY_TOKENS + 4_096)
 
 
 @pytest.mark.parametrize("older", [True, False])
-def test_the_newest_state_is_missed_though_there_is_something_older(older: bool) -> None:
+@pytest.mark.parametrize("page_objects", [1_000, 1])
+def test_the_newest_state_is_missed_though_there_is_something_older(
+    older: bool, page_objects: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lccp.facts.listing.PAGE_OBJECTS", page_objects)
     world = a_suspended_world()
     saved = world.store.get(NEWEST)
     world.store.delete(NEWEST)
