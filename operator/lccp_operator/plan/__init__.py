@@ -37,7 +37,7 @@ from lccp_operator.plan import (
 )
 from lccp_operator.plan.acceptance import Refusal
 from lccp_operator.plan.context import Context
-from lccp_operator.plan.contradiction import contradiction
+from lccp_operator.plan.contradiction import contradiction, lost_before
 from lccp_operator.plan.goals import goal
 from lccp_operator.plan.status import said
 from lccp_operator.plan.stops import Judge
@@ -80,7 +80,7 @@ def _decided(run: LCCPRun, observed: Observed, now: datetime, judge: Judge) -> P
         missing = Refusal(Reason.STORE_UNMARKED, observed.unmarked)
     if missing is not None:
         return _contradicted(context, missing)
-    refusal = acceptance.refusal(context)
+    refusal = acceptance.refusal(context) or lost_before(context)
     if refusal is not None:
         return _refused(context, refusal)
     return _accepted(context, observed, judge)

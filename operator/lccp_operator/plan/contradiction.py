@@ -6,7 +6,7 @@ from lccp.api.objects.journal import Journal
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp_operator.facts import Facts
-from lccp_operator.plan.acceptance import Refusal, foreign_owner, told_of_another
+from lccp_operator.plan.acceptance import Refusal, accepted, foreign_owner, told_of_another
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.goals import Aim, branch_trained, goal
 from lccp_operator.workloads.endings import ENDED_WELL
@@ -25,13 +25,28 @@ def contradiction(context: Context) -> Refusal | None:
     foreign = foreign_owner(context.facts, context.owner)
     if foreign is not None:
         return Refusal(Reason.STORE_HOLDS_ANOTHER_RUN, told_of_another(context, foreign))
-    missing = _missing(context, status)
+    return _told(context, _missing(context, status))
+
+
+def lost_before(context: Context) -> Refusal | None:
+    """Why a command can't go on where the one before it ended, or None.
+
+    It is a new run object, of which neither status nor workloads mention anything yet.
+    """
+    if not context.by_command or context.run.status is not None:
+        return None
+    return _told(context, _missing_newest_state(context.after(accepted)))
+
+
+def _told(context: Context, missing: str | None) -> Refusal | None:
     if missing is None:
         return None
+    anew = "set checkpoints.lostState to Restart and " if context.by_command else ""
+    where = "" if context.by_command else " in the installation"
     message = (
         f"store {context.spec.checkpoints.store_name} holds no {missing} any more: nothing is "
-        "started or judged; correct the store's url in the installation, or restore the object; to "
-        f"train on from what is left, or from the beginning if nothing is, {context.apply_again}"
+        f"started or judged; correct the store's url{where}, or restore the object; to train on "
+        f"from what is left, or from the beginning if nothing is, {anew}{context.apply_again}"
     )
     return Refusal(Reason.STORED_RUN_MISSING, message)
 
@@ -124,11 +139,14 @@ def _trains_on(context: Context) -> bool:
 
 
 def _newest_saved(context: Context) -> int:
-    """Tokens of the newest state, by the last attempt for this run object that tells; 0: none.
+    """Tokens of the newest state, by the last attempt that tells; 0: none.
 
-    An attempt that trains has checked those that it found, and let damaged ones not count.
+    An attempt that trains has checked those that it found, and let damaged ones not count. Only
+    those for this run object count: whoever applied it anew trains on from what is left. A command
+    is no such request: it is repeated after each interruption.
     """
-    facts, earlier = context.facts, context.acceptance.earlier_attempts
+    facts = context.facts
+    earlier = 0 if context.by_command else context.acceptance.earlier_attempts
     own = {*facts.heartbeats, *facts.ends} - facts.of_branches
     for number in sorted((n for n in own if n > earlier), reverse=True):
         beat, end = facts.heartbeats.get(number), facts.ends.get(number)

@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 from laptop import Laptop, wait_for
-from operator_world import EVERY_TOKENS, KEYS, a_small_run, conditions, with_spec
+from operator_world import (
+    EVERY_TOKENS,
+    KEYS,
+    START,
+    a_small_run,
+    conditions,
+    heartbeat_of,
+    with_spec,
+)
 
 from lccp.api.causes import Cause
 from lccp.api.conditions import ConditionType
@@ -111,6 +119,22 @@ def test_a_raised_budget_goes_on(laptop: Laptop) -> None:
 
     assert outcome.state == "Succeeded"
     assert laptop.evaluated == dict.fromkeys([*CHECKPOINTS, BUDGET + EVERY_TOKENS], 1)
+
+
+def test_a_command_whose_newest_state_was_deleted_is_refused_in_one_sentence(
+    laptop: Laptop,
+) -> None:
+    laptop.run(a_run())
+    (writer,) = {info.key.split("/")[3] for info in laptop.store.list(KEYS.trainings)}
+    beat = heartbeat_of(1, BUDGET, START).model_copy(update={"states": (BUDGET,)})
+    laptop.store.put(KEYS.heartbeat(writer), beat.to_json())
+    more = a_run(tokens=BUDGET + EVERY_TOKENS)
+
+    with pytest.raises(InvalidInput, match=rf"no training state of {BUDGET:,} tokens .* Restart"):
+        laptop.run(more)
+
+    laptop.store.put(KEYS.state_manifest(BUDGET), b"{}")
+    assert laptop.run(more).state == "Succeeded"
 
 
 def test_another_spec_under_this_name_is_refused_in_one_sentence(laptop: Laptop) -> None:

@@ -290,6 +290,27 @@ def test_what_is_lost_for_good_is_trained_again_if_somebody_says_so(way: str) ->
     assert conditions(again.run)["Succeeded"] == ("True", "Completed")
 
 
+@pytest.mark.parametrize("policy", ["Fail", "Restart"])
+def test_a_command_goes_on_without_the_newest_state_only_if_somebody_says_so(policy: str) -> None:
+    """It is a new run object each time, also after an interruption."""
+    world = a_suspended_world()
+    world.store.delete(NEWEST)
+    world.store.put(KEYS.state_manifest(EVERY_TOKENS), b"{}")
+    checkpoints = {"everyTokens": EVERY_TOKENS, "lostState": policy}
+
+    again = applied_again(world, checkpoints=checkpoints)
+    decided = again.plan(replace(again.observed(), by_command=True))
+
+    told = conditions(again.run.model_copy(update={"status": decided.status}))
+    if policy == "Restart":
+        assert told["Accepted"] == ("True", "Valid")
+        return
+    assert (told["Accepted"], decided.intents) == (("False", "StoredRunMissing"), ())
+    message = decided.events[-1].message
+    assert f"no training state of {EVERY_TOKENS + 4_096:,} tokens" in message
+    assert message.endswith("set checkpoints.lostState to Restart and run the same command again")
+
+
 def test_a_state_that_an_attempt_withdrew_before_it_died_at_its_start_is_not_missed() -> None:
     world = a_suspended_world()
     world.store.delete(NEWEST)
