@@ -1,13 +1,23 @@
 """Jobs and pods as the API server returns them, in short form."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lccp.api import labels
+from lccp.api.conditions import Reason
 from lccp_operator.kubernetes.api.merge import Object
+from lccp_operator.kubernetes.workloads.seen import Seen
+from lccp_operator.kubernetes.workloads.troubles.job import trouble_of
+from lccp_operator.workloads.state import Trouble
 from lccp_operator.workloads.training import Training
 
+Told = tuple[Object, Object, Reason | None, str]
+"""A Job, what else was read of its workload, and the trouble that is to be found: none, or one of
+this reason with this in its message."""
+
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+LATER = NOW + timedelta(seconds=16)
+"""By then, what was made at NOW should have been taken up."""
 GANG = Training(1)
 """The workload of `a_job`."""
 
@@ -70,3 +80,9 @@ def waiting(reason: str, message: str = "") -> Object:
 
 def an_event(uid: str, reason: str, message: str) -> Object:
     return {"involvedObject": {"uid": uid}, "reason": reason, "message": message}
+
+
+def trouble_in(job: Object, seen: Object, now: datetime = NOW) -> Trouble | None:
+    """The trouble of the gang with this Job, of which `seen` was read."""
+    read = Seen({GANG: job}, **{"pods": (), **seen})
+    return trouble_of(job, read.pods, read, now)

@@ -6,7 +6,7 @@ from datetime import datetime
 from lccp.api import labels
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.seen import KubeletTime
-from lccp_operator.kubernetes.workloads.troubles import MESSAGE_LENGTH_MAX
+from lccp_operator.kubernetes.workloads.troubles.told import short
 
 NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
 """Reasons for the end of a container whose process the runtime could not start."""
@@ -119,7 +119,3 @@ def lost(status: Object, ended: Object) -> str:
 
 def told(status: Object) -> str:
     return ": ".join(filter(None, (status.get("reason"), status.get("message"))))
-
-
-def short(text: str) -> str:
-    return " ".join(text.split())[:MESSAGE_LENGTH_MAX]

@@ -15,7 +15,7 @@ from lccp_operator.kubernetes.workloads.jobs import selects, service_name
 from lccp_operator.kubernetes.workloads.naming import named
 from lccp_operator.kubernetes.workloads.seen import KubeletTime, RunKey, Seen, owner_uids
 from lccp_operator.kubernetes.workloads.states import states
-from lccp_operator.kubernetes.workloads.troubles import has_ended, is_pending, of_status
+from lccp_operator.kubernetes.workloads.troubles.pod import has_ended, is_explained, is_pending
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import WorkloadState
 
@@ -173,7 +173,7 @@ def unexplained(jobs: Iterable[Object], pods: Iterable[Object]) -> Iterator[Obje
         own = [pod for pod in pods if uid in owner_uids(pod)]
         if len(own) < (job.get("spec", {}).get("completions") or 1):
             yield job
-        yield from (pod for pod in own if is_pending(pod) and not any(of_status(pod["status"])))
+        yield from (pod for pod in own if is_pending(pod) and not is_explained(pod))
 
 
 def _age(document: Object, now: datetime) -> timedelta:

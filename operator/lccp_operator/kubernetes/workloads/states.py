@@ -14,7 +14,6 @@ from lccp_operator.kubernetes.workloads.endings import (
     lost,
     program_failure,
     reports_since,
-    short,
     terminated,
     told,
 )
@@ -27,7 +26,8 @@ from lccp_operator.kubernetes.workloads.seen import (
     saved_state,
     silent_node,
 )
-from lccp_operator.kubernetes.workloads.troubles import trouble_of
+from lccp_operator.kubernetes.workloads.troubles.job import trouble_of
+from lccp_operator.kubernetes.workloads.troubles.told import short
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import TERMINAL, EndingRule, Phase, Pod, WorkloadState
 

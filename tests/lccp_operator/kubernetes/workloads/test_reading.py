@@ -81,6 +81,12 @@ def test_a_pod_whose_status_says_why_is_not_asked(status: Object) -> None:
     assert asked([a_job("j")], [a_pod("p", "j", **status)]) == []
 
 
+def test_a_pod_that_waits_for_the_claim_of_an_ephemeral_volume_is_asked() -> None:
+    """Only an event says why nobody makes it."""
+    waits = {"message": "waiting for ephemeral volume controller to create the claim"}
+    assert asked([a_job("j")], [a_pod("p", "j", conditions=[UNSCHEDULABLE | waits])]) == ["p"]
+
+
 def test_a_silent_pod_is_asked_beside_one_that_says_why() -> None:
     pods = [a_pod("p", "j", conditions=[UNSCHEDULABLE]), a_pod("q", "j")]
     assert asked([a_job("j")], pods) == ["q"]
