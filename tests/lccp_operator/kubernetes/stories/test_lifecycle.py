@@ -311,8 +311,9 @@ def test_a_gang_that_was_orphaned_is_found_and_no_other_is_started(
 def test_a_run_applied_again_with_another_model_is_refused(namespace: Namespace) -> None:
     namespace.create_run(run_document("tiny"))
     namespace.wait_job(TRAINING)
-    namespace.save("tiny", 1, FIRST)
     namespace.delete_run("tiny")
+    wait_for(lambda: deleted_at(namespace) is not None, "the journal does not say so")
+    namespace.save("tiny", 1, FIRST)
     namespace.api.delete(api.JOBS, namespace.name, TRAINING)
     JobPlayer(namespace).let_go(TRAINING)
     another = run_document("tiny")
