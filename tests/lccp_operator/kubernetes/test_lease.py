@@ -204,8 +204,9 @@ def test_a_leader_that_stops_for_a_while_does_no_harm_and_one_that_is_killed_is_
     leader.signal(signal.SIGCONT)
     jobs.end(TRAINING, 70, 3)
     jobs.start("tiny-train-a2")
+    wait_for(lambda: "AttemptFailed" in namespace.events("tiny"), "its end is not told")
     namespace.wait_condition("tiny", "Training", "True")
-    assert leader.metric("lccp_leading") == 0
+    wait_for(lambda: "lccp_leading 0.0" in leader.get("/metrics")[1], "it still leads")
     assert proxy.writes[written:] == []
     assert len(namespace.jobs()) == 2
     told = namespace.events("tiny")

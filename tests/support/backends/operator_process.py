@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -137,9 +138,10 @@ def wait_for(
 
 
 def _thread_states(pid: int) -> Iterator[str]:
-    """As `ps` shows them."""
+    """As `ps` shows them; one that ends meanwhile has none."""
     for path in Path(f"/proc/{pid}/task").glob("*/stat"):
-        yield path.read_text().rpartition(")")[2].split()[0]
+        with suppress(FileNotFoundError, ProcessLookupError):
+            yield path.read_text().rpartition(")")[2].split()[0]
 
 
 def _free_port() -> int:
