@@ -73,7 +73,8 @@ def test_an_operator_begins_anew_after_the_api_server_was_restored_from_a_snapsh
     pods = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}
     metadata, spec = {"name": "one", "labels": {RUN: "tiny"}}, {"template": {"spec": pods}}
     namespace.create_object(api.JOBS, {"metadata": metadata, "spec": spec})
-    wait_for(lambda: proxy.requests, "the watch does not end")
+    listed = f"GET {api.JOBS.path(namespace.name)}?limit="
+    wait_for(lambda: any(listed in asked for asked in proxy.requests), "the watch does not end")
     snapshot = {"items": [], "metadata": {"resourceVersion": "5"}}
     proxy.faults.append(Fault("GET", "/jobs?limit=", 200, body=snapshot))
     proxy.down = False
