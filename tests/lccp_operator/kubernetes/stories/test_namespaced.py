@@ -138,7 +138,8 @@ def test_a_second_installation_is_told_and_goes_on_only_with_what_it_adopts(
     told = f"installation {mine} manages this run"
     wait_for(lambda: told in second.log.read_text(), "the log does not say why", second.log)
     labels = f'installation="{mine}",namespace="{namespace.name}",run="tiny"'
-    assert f"lccp_run_left_alone{{{labels}}} 1.0" in second.get("/metrics")[1]
+    left_alone = f"lccp_run_left_alone{{{labels}}}"
+    wait_for(lambda: second.metric(left_alone) == 1, "the metrics do not say so", second.log)
     assert "lccp_run_left_alone{" not in first.get("/metrics")[1]
     JobPlayer(namespace).start("tiny-train-a1")
     namespace.wait_condition("tiny", "Training", "True")

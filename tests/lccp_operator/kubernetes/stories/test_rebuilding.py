@@ -95,7 +95,7 @@ def test_an_emptied_status_is_rebuilt(
 
     namespace.api.patch(api.RUNS, namespace.name, "tiny", {"status": None}, "status")
 
-    wait_for(lambda: told(namespace) == before, f"it is not as before: {before}", seconds=10)
+    wait_for(lambda: told(namespace) == before, f"it is not as before: {before}")
     assert {job["metadata"]["uid"] for job in namespace.jobs()} == workloads
     again = Counter(namespace.events("tiny")) - Counter(events)
     assert not {*again} & {*events}, "an event was told twice"

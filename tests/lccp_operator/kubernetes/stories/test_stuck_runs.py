@@ -176,6 +176,7 @@ def test_an_evaluators_pod_that_its_kubelet_rejects_is_told_in_time(
     player.start(TRAINING)
     namespace.save("tiny", 1, EVERY_TOKENS)
     player.start(evaluator, "Failed", reason="OutOfcpu", message="Node lacks cpu")
+    namespace.beat("tiny", 1, EVERY_TOKENS)
 
     player.fail(evaluator)
 
