@@ -9,6 +9,7 @@ import pytest
 from lccp.api.objects.journal import Control
 from lccp.store.file import FileStore
 from lccp.store.objects import write
+from lccp_trainer import control
 from lccp_trainer.control import Asked, Requests, Stop
 
 KEY = "default/run/control/1.json"
@@ -43,10 +44,14 @@ def test_sigterm_counts_more_than_a_drain(requests: Requests) -> None:
     assert requests.asked.stop is Stop.TERMINATE
 
 
-def test_a_state_is_asked_for_once_the_last_one_is_old(requests: Requests) -> None:
+def test_a_state_is_asked_for_once_the_last_one_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(control.time, "monotonic", lambda: now[0])
+    requests = Requests()
     assert not requests.asked.save
-    requests.save_every(0.05)
-    time.sleep(0.06)
+    requests.save_every(60)
+    assert not requests.asked.save
+    now[0] += 60
     assert requests.asked.save
     requests.saved()
     assert not requests.asked.save

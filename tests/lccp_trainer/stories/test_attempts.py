@@ -3,12 +3,14 @@
 import json
 import signal
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 import pytest
+from laptop import lives
 from stored import complete_checkpoints, complete_states
 from trainer_world import BATCH_ROWS, ROW, Attempt, World
 
@@ -45,9 +47,12 @@ def losses(*attempts: Attempt) -> dict[int, list[float]]:
     return found
 
 
-def survivors(processes: list[psutil.Process], within_seconds: float = 5.0) -> list[psutil.Process]:
-    _, alive = psutil.wait_procs(processes, timeout=within_seconds)
-    return [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]
+def survivors(processes: list[psutil.Process], within_seconds: float = 20.0) -> list[int]:
+    """Those that still live after so long."""
+    end = time.monotonic() + within_seconds
+    while (left := [p.pid for p in processes if lives(p.pid)]) and time.monotonic() < end:
+        time.sleep(0.05)
+    return left
 
 
 # --- a run that nothing disturbs, as a cluster starts it: two launchers, one process each ---
@@ -232,7 +237,7 @@ class Disturbed:
     world: World
     attempts: list[Attempt] = field(default_factory=list)
     codes: list[int] = field(default_factory=list)
-    survivors: list[psutil.Process] = field(default_factory=list)
+    survivors: list[int] = field(default_factory=list)
 
     def start(self) -> Attempt:
         number = len(self.attempts) + 1

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from operator_process import wait_for
 from stored import complete_states
 from trainer_world import ROW, Attempt, World
 
@@ -149,18 +150,22 @@ EPOCHS = 30
 def disturbed(new_world: Callable[[], World]) -> tuple[World, list[Attempt]]:
     world = taught_world(new_world, [completion(pair) for pair in PAIRS[:600]])
     sft = settings(epochs=EPOCHS, lora=LORA, seed=1)
-    first = world.fine_tune(sft, CHECKPOINT)
-    first.wait_for_step(5)
+    first = world.fine_tune(sft, CHECKPOINT, checkpoints={"stateEveryTokens": 5 * 8 * ROW})
+    wait_for(lambda: is_saved(world) or first.process.poll() is not None, "no state", seconds=240)
     first.process.terminate()
     assert first.wait() == ExitCode.TERMINATED, first.log
-    (state,) = complete_states(world.store, KEYS)
-    assert state.tokens == first.end.tokens
+    assert complete_states(world.store, KEYS)[-1].tokens == first.end.tokens
     other = world.fine_tune(sft | {"seed": 2}, CHECKPOINT, attempt=2)
     assert other.wait() == ExitCode.CONFIGURATION, other.log
     deepspeed = {"zeroStage": 3}
     last = world.fine_tune(sft, CHECKPOINT, 3, **ALONE, training={"deepspeed": deepspeed})
     assert last.wait() == ExitCode.OK, last.log
     return world, [first, other, last]
+
+
+def is_saved(world: World) -> bool:
+    """A state is complete: heartbeats are too rare to tell of progress before the end."""
+    return any(info.key.endswith("/manifest.json") for info in world.store.list(KEYS.states))
 
 
 def test_another_fine_tuning_of_the_checkpoint_is_refused(
