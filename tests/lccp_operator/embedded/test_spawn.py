@@ -43,12 +43,16 @@ def pids(tmp_path: Path) -> Iterator[Path]:
             continue
 
 
-def parent_of(way: str, script: str) -> "subprocess.Popen[bytes]":
-    """A parent that spawns a shell script and ends with its exit code."""
+def parent_of(way: str, script: str, up: str = os.devnull) -> "subprocess.Popen[bytes]":
+    """A parent that spawns a shell script and ends with its exit code.
+
+    It makes the file `up` once it forwards SIGTERM.
+    """
     program = (
         f"import os, signal, subprocess, sys; command = ['sh', '-c', {script!r}];"
         f"child = subprocess.Popen({way}, start_new_session=True);"
         "signal.signal(signal.SIGTERM, lambda *_: child.terminate());"
+        f"open({up!r}, 'w').close();"
         "sys.exit(child.wait())"
     )
     return subprocess.Popen([sys.executable, "-c", program])
@@ -60,10 +64,11 @@ def test_the_exit_code_is_the_programs(way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_sigterm_reaches_the_program(way: str, pids: Path) -> None:
+def test_sigterm_reaches_the_program(way: str, pids: Path, tmp_path: Path) -> None:
     script = f"trap 'exit 75' TERM; echo $$ >> {pids}; while :; do sleep 0.02; done"
-    parent = parent_of(way, script)
-    wait_for(pids.read_text)
+    up = tmp_path / "up"
+    parent = parent_of(way, script, str(up))
+    wait_for(lambda: pids.read_text() and up.exists())
 
     parent.terminate()
 

@@ -90,9 +90,9 @@ def test_nor_may_it_do_so_for_ever() -> None:
 def test_a_large_answer_may_take_longer_than_the_time_for_a_piece(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    data = bytes(range(256)) * 1024
+    data = bytes(range(256)) * 2048
     patience = Patience(read_seconds=SECONDS, retries=0)
-    with trickling(whole(data), PIECE_BYTES // 4, 0.1) as server:
+    with trickling(whole(data), PIECE_BYTES // 4, 0.05) as server:
         begin = time.monotonic()
         assert a_store(server, monkeypatch, patience).get("a") == data
     assert time.monotonic() - begin > 2 * SECONDS

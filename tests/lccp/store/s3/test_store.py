@@ -110,7 +110,7 @@ def test_a_server_that_says_nothing_is_unavailable_soon(
         begin = time.monotonic()
         with pytest.raises(StoreUnavailable, match="no answer within the time allowed"):
             S3Store(config, IMPATIENT).get("a")
-        assert 2 <= time.monotonic() - begin < 5
+        assert 2 <= time.monotonic() - begin < 20
 
 
 def test_a_host_name_that_does_not_exist_is_unavailable(
