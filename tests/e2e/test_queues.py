@@ -265,7 +265,7 @@ def test_a_queued_run_that_is_deleted_leaves_no_workload(
     namespace.create_run(a_run(stubs, namespace, stopped_queue.name))
     wait_queued(namespace, "tiny")
     (job,) = namespace.jobs()
-    assert stopped_queue.workloads("tiny-train-a1")
+    wait_for(lambda: stopped_queue.workloads("tiny-train-a1"), "Kueue makes no Workload")
 
     namespace.delete_run("tiny")
 
@@ -275,4 +275,5 @@ def test_a_queued_run_that_is_deleted_leaves_no_workload(
         "its Workload is left",
         seconds=LONG_SECONDS,
     )
-    assert (stopped_queue.workloads(), namespace.jobs()) == ([], [])
+    wait_for(lambda: not namespace.jobs(), "its Job is left")
+    assert stopped_queue.workloads() == []

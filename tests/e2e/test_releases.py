@@ -197,7 +197,7 @@ def test_a_run_goes_on_though_the_release_is_rolled_back(
     second.start(begun, *stubs.waiting(begun, EVERY_TOKENS), *newer, evaluator=newer)
     done = stubs.done(begun)
     wait_for(done.exists, "no evaluation", seconds=BEGUN_SECONDS)
-    assert newer_objects(stubs, begun) >= NEWER
+    wait_for(lambda: newer_objects(stubs, begun) >= NEWER, "not all of it has the new field")
     trainer, operators = trainers(begun), set(second.release.operators())
 
     second.apply(image=tagged(VERSION))

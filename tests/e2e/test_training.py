@@ -130,9 +130,8 @@ def test_a_suspended_run_ends_its_pods_and_goes_on(both: tuple[Watch, Watch]) ->
     assert disturbed.steps() < STEPS
     assert disturbed.causes() == ["Drained"]
 
-    steady.wait("Training", "Completed")
-    disturbed.patch({"spec": {"suspend": False}})
     steady.wait("Succeeded", "True")
+    disturbed.patch({"spec": {"suspend": False}})
     disturbed.wait("Training", "Running")
 
 
