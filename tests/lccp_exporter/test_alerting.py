@@ -12,15 +12,8 @@ import a_run
 import pytest
 import yaml
 from helm import CHART
-from monitoring import (
-    Webhook,
-    alertmanager,
-    free_port,
-    prometheus,
-    sixty_times_faster,
-    until,
-    webhook,
-)
+from monitoring import Webhook, alertmanager, prometheus, sixty_times_faster, until, webhook
+from serving import free_port
 
 from lccp.api.objects.journal import Acceptance, Cause, Journal
 from lccp.store.file import FileStore

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 import urllib3
-from monitoring import free_port
 from prometheus_client import CollectorRegistry
+from serving import free_port
 
 from lccp.contract.errors import InvalidInput
 from lccp_operator.kubernetes.metrics import Endpoint, Metrics

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from laptop import lives
+from serving import free_port
 from stored import complete_checkpoints, complete_states
 from trainer_world import BATCH_ROWS, ROW, Attempt, World
 
@@ -61,9 +61,7 @@ def survivors(processes: list[psutil.Process], within_seconds: float = 20.0) -> 
 @pytest.fixture(scope="module")
 def undisturbed(new_world: Callable[[], World]) -> tuple[World, list[Attempt]]:
     world = new_world()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        rendezvous = f"127.0.0.1:{free.getsockname()[1]}"
+    rendezvous = f"127.0.0.1:{free_port()}"
     nodes = [
         world.start(world.document(**LONG), LCCP_RENDEZVOUS=rendezvous, JOB_COMPLETION_INDEX=node)
         for node in ("0", "1")

@@ -4,7 +4,6 @@ import faulthandler
 import multiprocessing
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -15,6 +14,7 @@ from typing import Any
 
 import urllib3
 import yaml
+from serving import free_port
 
 from lccp.logs import LogFormat
 
@@ -61,7 +61,7 @@ class OperatorProcess:
 
     def start(self) -> "OperatorProcess":
         """Start it, or start it again."""
-        self.port = _free_port()
+        self.port = free_port()
         path = self.folder / f"installation-{self.port}.yaml"
         path.write_text(yaml.safe_dump(self.installation))
         arguments = (str(path), str(self.kubeconfig), self.port, str(self.log))
@@ -142,9 +142,3 @@ def _thread_states(pid: int) -> Iterator[str]:
     for path in Path(f"/proc/{pid}/task").glob("*/stat"):
         with suppress(FileNotFoundError, ProcessLookupError):
             yield path.read_text().rpartition(")")[2].split()[0]
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 import subprocess
 import time
 import urllib.parse
@@ -16,7 +15,7 @@ from typing import Any
 
 import yaml
 from needs import program
-from serving import serving
+from serving import free_port, serving
 
 DURATION = re.compile(r"\b(\d+)([mh])\b")
 SECONDS = {"m": 1, "h": 60}
@@ -31,12 +30,6 @@ def sixty_times_faster(rules: str) -> str:
         return DURATION.sub(lambda m: f"{int(m[1]) * SECONDS[m[2]]}s", line)
 
     return "\n".join(shorter(line) for line in rules.splitlines())
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 @dataclass

@@ -6,7 +6,6 @@ validation, defaulting, pruning and server-side apply.
 
 import contextlib
 import json
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,6 +16,7 @@ from typing import Any
 
 import urllib3
 import yaml
+from serving import free_port
 
 TOKEN = "test-administrator"
 START_SECONDS = 60
@@ -95,7 +95,7 @@ def running(programs: Path) -> Iterator[ApiServer]:
         contextlib.ExitStack() as stack,
     ):
         folder = Path(name)
-        client, peer, port = _free_ports(3)
+        client, peer, port = (free_port() for _ in range(3))
         stack.enter_context(_process(_etcd(programs, folder, client, peer), folder / "etcd.log"))
         log = folder / "kube-apiserver.log"
         stack.enter_context(_process(_apiserver(programs, folder, client, port), log))
@@ -174,11 +174,3 @@ def _process(command: list[str], log: Path) -> Iterator[None]:
         finally:
             process.kill()
             process.wait()
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]

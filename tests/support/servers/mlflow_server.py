@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from monitoring import free_port, process, until
+from monitoring import process, until
 from needs import missing
+from serving import free_port
 
 from get_mlflow import PROGRAM
 
