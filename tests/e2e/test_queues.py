@@ -29,6 +29,7 @@ FLAVORS = api.Kind(KUEUE, "resourceflavors")
 PRIORITIES = api.Kind(KUEUE, "workloadpriorityclasses")
 
 ONE_POD, HALF_A_POD = {"requests": {"cpu": "50m"}}, {"requests": {"cpu": "25m"}}
+TIME_TO_SAVE = {"terminationGracePeriodSeconds": 20}
 CHECKPOINTS = [EVERY_TOKENS, 2 * EVERY_TOKENS]
 STEPS = 4
 STEP_TOKENS = EVERY_TOKENS // STEPS
@@ -168,6 +169,7 @@ def test_a_preempted_run_saves_its_state_waits_and_resumes_exactly(
     options = ("--steps", str(STEPS), *stubs.waiting(namespace, MIDWAY_TOKENS, "patient"))
     patient = a_run(stubs, namespace, queue.name, *options, name="patient")
     patient["spec"]["topology"] |= {"nodes": 2, "resources": HALF_A_POD}
+    patient["spec"]["topology"]["podTemplate"]["spec"] |= TIME_TO_SAVE
     namespace.create_run(patient)
     midway = [*range(STEP_TOKENS, MIDWAY_TOKENS + 1, STEP_TOKENS)]
     wait_for(
