@@ -315,7 +315,7 @@ def test_time_grows_with_the_checkpoints_alone() -> None:
         judge_trajectory(trajectory, with_changes(POLICY, horizon_tokens=12 * count))
         times.append(time.process_time() - start)
     assert times[1] < 10
-    assert times[1] < 20 * times[0]
+    assert times[1] < 40 * times[0]
 
 
 def many_signals(checkpoints: int, count: int) -> Trajectory:

@@ -304,7 +304,7 @@ def test_sigint_saves_and_ends_all_processes_and_the_same_command_resumes(
     engines.append(start_waiting(laptop))
 
     engines[0].send_signal(signal.SIGINT)
-    output, _ = engines[0].communicate(timeout=20)
+    output, _ = engines[0].communicate(timeout=60)
 
     assert output == "Interrupted\n"
     assert laptop.processes() == []
@@ -369,7 +369,7 @@ def test_a_second_signal_ends_a_trainer_that_does_not_listen(
     assert engines[0].poll() is None
     engines[0].send_signal(signal.SIGINT)
 
-    assert engines[0].communicate(timeout=20)[0] == "Interrupted\n"
+    assert engines[0].communicate(timeout=60)[0] == "Interrupted\n"
     assert laptop.processes() == []
 
 
@@ -381,7 +381,7 @@ def test_a_killed_engine_leaves_no_process_and_the_same_command_resumes(
 
     engines[0].kill()
     engines[0].wait()
-    wait_for(lambda: not laptop.processes(), seconds=10)
+    wait_for(lambda: not laptop.processes())
 
     assert laptop.run(a_run()).state == "Succeeded"
     lost = laptop.journal.attempts[0]

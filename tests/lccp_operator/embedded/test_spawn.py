@@ -60,7 +60,7 @@ def parent_of(way: str, script: str, up: str = os.devnull) -> "subprocess.Popen[
 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_exit_code_is_the_programs(way: str) -> None:
-    assert parent_of(way, "exit 64").wait(20) == 64
+    assert parent_of(way, "exit 64").wait(60) == 64
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -72,7 +72,7 @@ def test_sigterm_reaches_the_program(way: str, pids: Path, tmp_path: Path) -> No
 
     parent.terminate()
 
-    assert parent.wait(20) == 75
+    assert parent.wait(60) == 75
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -84,4 +84,4 @@ def test_the_program_ends_when_its_parent_is_killed(way: str, pids: Path) -> Non
     parent.kill()
     parent.wait()
 
-    wait_for(lambda: not lives(pid), seconds=10)
+    wait_for(lambda: not lives(pid))

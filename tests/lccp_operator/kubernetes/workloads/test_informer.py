@@ -128,7 +128,7 @@ def test_of_annotations_those_of_lccp_are_kept(watching: Watching, namespace: Na
     def kept() -> object:
         return watching.informer.of(key)[0]["metadata"].get("annotations")
 
-    wait_for(lambda: kept() == {labels.INSTALLATION: "lccp/one@1"}, "it is not kept", seconds=10)
+    wait_for(lambda: kept() == {labels.INSTALLATION: "lccp/one@1"}, "it is not kept")
 
 
 def test_an_answer_that_comes_after_its_object_is_gone_brings_nothing_back(
@@ -292,5 +292,5 @@ def test_versions_that_a_restored_api_server_lacks_are_known_by_bookmarks_and_de
 
     watching.informer.start(stop)
 
-    wait_for(lambda: watching.informer.restored, "it is not noticed", seconds=10)
+    wait_for(lambda: watching.informer.restored, "it is not noticed")
     stop.set()
