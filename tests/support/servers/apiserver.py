@@ -102,7 +102,7 @@ def running(programs: Path) -> Iterator[ApiServer]:
         url, certificate = f"https://127.0.0.1:{port}", folder / CERTIFICATE
         kubeconfig = folder / "kubeconfig"
         kubeconfig.write_text(yaml.safe_dump(_kubeconfig(url, certificate)))
-        pool = urllib3.PoolManager(ca_certs=str(certificate), timeout=10, retries=False)
+        pool = urllib3.PoolManager(ca_certs=str(certificate), timeout=30, retries=False)
         stack.callback(pool.clear)
         server = ApiServer(url, kubeconfig, programs, pool)
         wait(server.is_ready, "the API server did not start", log)
