@@ -154,8 +154,8 @@ def test_a_store_that_is_gone_for_a_minute_is_not_taken_for_empty(
     product.store.kill()
     gone_at = time.monotonic()
 
-    named = disturbed.wait("Degraded", "True", seconds=NAMED_WITHIN_SECONDS)
-    assert named["reason"] == "StoreUnreachable"
+    named = disturbed.wait("Degraded", "StoreUnreachable", seconds=NAMED_WITHIN_SECONDS)
+    assert named["status"] == "True"
     assert "nothing is started or judged until it answers" in named["message"]
     while time.monotonic() < gone_at + STORE_GONE_SECONDS:
         assert disturbed.workloads() == workloads

@@ -79,8 +79,10 @@ def test_nothing_is_started_or_judged_while_the_store_is_down(
     on_s3.save("tiny", 1, EVERY_TOKENS)
     on_s3.end("tiny", 1, EVERY_TOKENS, Cause.COMPLETED)
     jobs.end(TRAINING)
-    named = on_s3.wait_condition("tiny", "Degraded", "True", seconds=NAMED_WITHIN_SECONDS)
-    assert named["reason"] == "StoreUnreachable"
+    named = on_s3.wait_condition(
+        "tiny", "Degraded", "StoreUnreachable", seconds=NAMED_WITHIN_SECONDS
+    )
+    assert named["status"] == "True"
     assert "nothing is started or judged until it answers" in named["message"]
     assert on_s3.conditions("tiny")["Training"]["reason"] == "Running"
     assert [job["metadata"]["name"] for job in on_s3.jobs()] == [TRAINING]
@@ -111,7 +113,7 @@ def test_an_idle_run_learns_of_an_outage_and_of_its_end(
 
     proxy.always = Fault.SILENT
     for name in names:
-        on_s3.wait_condition(name, "Degraded", "True", seconds=NAMED_WITHIN_SECONDS)
+        on_s3.wait_condition(name, "Degraded", "StoreUnreachable", seconds=NAMED_WITHIN_SECONDS)
     proxy.requests.clear()
     time.sleep(ASKED_FOR_SECONDS)
     assert len(proxy.requests) <= PULSE_REQUESTS_MAX
