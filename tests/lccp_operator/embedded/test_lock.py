@@ -39,7 +39,9 @@ def test_the_lock_of_a_killed_engine_is_free_when_its_last_child_is_gone(tmp_pat
         "import os, subprocess; from pathlib import Path;"
         "from lccp_operator.embedded import lock\n"
         f"with lock.held(Path({str(path)!r})) as descriptor:\n"
-        "    child = subprocess.Popen(['sleep', '1'], pass_fds=(descriptor,))\n"
+        "    none = subprocess.DEVNULL\n"
+        "    told = {'pass_fds': (descriptor,), 'stdout': none, 'stderr': none}\n"
+        "    child = subprocess.Popen(['sleep', '2'], **told)\n"
         "    print(child.pid, flush=True); os._exit(0)"
     )
     killed = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
