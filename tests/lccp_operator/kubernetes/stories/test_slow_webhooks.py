@@ -17,7 +17,7 @@ WEBHOOK_SECONDS = 25.0
 
 
 @pytest.mark.parametrize("resource", ["jobs", "lccpruns/status"])
-def test_a_webhook_that_takes_half_a_minute_is_told_before_it_answers(
+def test_a_webhook_that_takes_long_is_told_before_it_answers(
     server: ApiServer,
     namespace: Namespace,
     operator: OperatorProcess,
