@@ -18,11 +18,6 @@ STAYS_SECONDS = 30.0
 ENDED_WELL = (Cause.COMPLETED, Cause.DRAINED)
 """Results of an attempt that has saved all it trained, and whose pods have nothing more to do."""
 
-UNSEEN = (Cause.DISRUPTED, Cause.LOST)
-"""Ends that nobody need have seen: a node may be cut off from Kubernetes alone, and a process on it
-go on.
-"""
-
 BY_RULE = {
     EndingRule.DISRUPTION: Cause.DISRUPTED,
     EndingRule.DEADLINE: Cause.DEADLINE,

@@ -7,7 +7,6 @@ from lccp.api.objects.journal import AttemptRecord
 from lccp_operator.plan.attempts.gangs import has_begun, old_gang_lives
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.goals import counted_failures
-from lccp_operator.workloads.endings import UNSEEN
 
 FRUITLESS = (Cause.INCOMPLETE_GANG, Cause.STORE_REFUSED)
 """Ends that another attempt without a wait would only repeat, whatever this one had done."""
@@ -29,11 +28,12 @@ def ready(context: Context) -> bool:
 def still_heard_seconds_left(context: Context) -> float:
     """Seconds until the last attempt, which ended without its trainer's word, would be silent.
 
-    A process of it may train where nobody sees it, until it reads that it is to drain. Its clock
-    may be wrong, so this depends only on when its heartbeat was first seen.
+    A process of it may train where nobody sees it, or though somebody wrote another end into its
+    pod's status, until it reads that it is to drain. Its clock may be wrong, so this depends only
+    on when its heartbeat was first seen. A command knows its processes itself.
     """
     last, beats = context.last_attempt, context.facts.heartbeats
-    if context.by_command or last is None or last.cause not in UNSEEN:
+    if context.by_command or last is None or last.ended_at is None:
         return 0.0
     if last.number in context.facts.ends or last.number != max(beats, default=None):
         return 0.0

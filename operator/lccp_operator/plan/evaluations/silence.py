@@ -7,7 +7,6 @@ from lccp.api.labels import ANNEAL, INTRINSIC
 from lccp.facts.facts import EvaluationKey
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.evaluations.stages import name_of, outstanding
-from lccp_operator.workloads.endings import UNSEEN
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.state import WorkloadState
 
@@ -58,13 +57,15 @@ def told_of_heard(key: EvaluationKey) -> str:
 
 
 def _heard_for(context: Context, key: EvaluationKey) -> float:
-    """Its clock may be wrong, so this depends only on when its progress was first seen."""
+    """Its clock may be wrong, so this depends only on when its progress was first seen.
+
+    That it ended counts only by its own word: anybody may write an end into its pod's status.
+    """
     progress, seen = context.facts.progress.get(key), context.facts.progress_seen.get(key)
+    word = context.facts.failures.get(key)
     if progress is None or seen is None or not progress.beats:
         return 0.0
-    outcome = context.outcome(key)
-    ended_at = outcome.at if outcome is not None and outcome.cause not in UNSEEN else None
-    if ended_at is not None and seen <= ended_at:
+    if word is not None and word.at >= progress.at:
         return 0.0
     return context.seconds_left(seen, SILENT_SECONDS)
 

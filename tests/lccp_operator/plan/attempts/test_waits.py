@@ -118,6 +118,24 @@ def test_nothing_begins_beside_an_importer_that_nobody_sees_between_two_heartbea
     assert gangs(world.reconcile()) == [Training(2)]
 
 
+@pytest.mark.parametrize("code", [70, 75, 137])
+def test_nothing_begins_beside_a_trainer_that_only_its_pods_status_calls_ended(code: int) -> None:
+    """Somebody may have written that."""
+    world = a_training_world(restartPolicy={"maxRestarts": 1, "backoffSeconds": 0})
+    ended = WorkloadState(Phase.FAILED, (Pod(0, "a", Phase.FAILED, exit_code=code),))
+    forged = {Training(1): ended}
+    for step in range(1, 4):
+        beat = heartbeat_of(1, step * EVERY_TOKENS, world.now)
+        world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+        assert gangs(world.reconcile(observed(world, forged))) == []
+        world.pass_time(HEARD_SECONDS - 1)
+
+    world.store.put(KEYS.state_manifest(3 * EVERY_TOKENS), b"{}")
+    end = End(at=world.now, result=Cause.DRAINED, tokens=3 * EVERY_TOKENS)
+    world.store.put(KEYS.end(writer_name(1, "00000001")), end.to_json())
+    assert Training(2) in gangs(world.reconcile(observed(world, forged)))
+
+
 def test_an_attempt_that_says_that_it_has_ended_is_not_waited_for() -> None:
     world = a_training_world()
     world.workers.clear()
@@ -130,6 +148,7 @@ def test_an_attempt_that_says_that_it_has_ended_is_not_waited_for() -> None:
 
 def test_a_new_attempt_waits_until_the_last_pod_of_the_old_one_is_gone() -> None:
     world = a_training_world()
+    world.pass_time(HEARD_SECONDS)
     lingering = (Pod(0, "a", Phase.FAILED, exit_code=75), Pod(1, "b", Phase.RUNNING, deleting=True))
     old = WorkloadState(Phase.FAILED, lingering, 2)
     gone = WorkloadState(Phase.FAILED, lingering[:1], 2)
@@ -204,6 +223,7 @@ def test_attempts_that_the_store_refuses_back_off_though_the_first_had_trained()
     for wait in (10, 20, 35):
         world.end_training(ExitCode.STORE_REFUSED)
         if wait == 10:
+            world.pass_time(HEARD_SECONDS)
             assert gangs(world.reconcile()) == [Training(2)]
             world.end_training(ExitCode.STORE_REFUSED)
         world.reconcile()

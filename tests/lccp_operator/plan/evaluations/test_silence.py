@@ -9,9 +9,10 @@ from attempted_world import CLOCKS
 from evaluated_world import FIRST, a_world, begun, outcome
 from operator_world import KEYS, World, manifest_of, report_of
 
+from lccp.api.causes import Cause
 from lccp.api.conditions import ConditionType
 from lccp.api.labels import INTRINSIC
-from lccp.api.objects.report import EvaluationProgress
+from lccp.api.objects.report import EvaluationFailure, EvaluationProgress
 from lccp_operator.observed import Known
 from lccp_operator.plan.attempts.waits import HEARD_SECONDS
 from lccp_operator.plan.evaluations.silence import SILENT_SECONDS
@@ -145,17 +146,25 @@ def test_nothing_is_begun_beside_an_evaluator_that_nobody_sees_but_that_reports(
     assert told not in evaluating(world)
 
 
-def test_one_whose_end_was_seen_is_not_waited_for() -> None:
+@pytest.mark.parametrize("says", [True, False])
+def test_one_that_says_that_it_has_ended_is_not_waited_for(says: bool) -> None:
+    """What its pod's status says, anybody may have written."""
     world = a_world(policy={"backoffSeconds": 1})
     world.reconcile()
     tell(world, 3)
     world.reconcile()
     world.evaluate(code=70)
+    if says:
+        cause = Cause.INTERNAL
+        word = EvaluationFailure(cause=cause, message="no", exit_code=70, at=world.now)
+        world.store.put(KEYS.evaluation_failure(FIRST, INTRINSIC), word.to_json())
     world.reconcile()
     world.workers.clear()
 
     world.pass_time(1)
-    assert begun(world.reconcile()) == [Evaluation(FIRST, number=2)]
+    assert begun(world.reconcile()) == ([Evaluation(FIRST, number=2)] if says else [])
+    world.pass_time(SILENT_SECONDS)
+    assert begun(world.reconcile()) == ([] if says else [Evaluation(FIRST, number=2)])
 
 
 def test_the_report_of_an_evaluator_that_seemed_lost_counts() -> None:
