@@ -14,6 +14,9 @@ from lccp_operator.kubernetes.installation import LEASE_SECONDS_MAX, LeaseSettin
 SAFETY = 0.8
 """Share of the duration after which a leader that could not renew no longer writes."""
 
+TRANSITIONS_MAX = 2**31 - 1
+"""Of a field of the Lease that the API server reads as an int32: somebody may have edited it."""
+
 LONG_OVER = timedelta(seconds=15)
 """How long a Lease has been over by the API server's clock, which is known less exactly than that,
 before nobody waits to see its holder silent."""
@@ -42,6 +45,8 @@ class Leadership:
         self._renewed_at: float | None = None
         self._seen: tuple[str | None, float] = (None, clock())
         self.leading = threading.Event()
+        self.problem = ""
+        """Why the Lease can be neither taken nor renewed, in a sentence; empty if it can."""
 
     def guard(self) -> None:
         """Raises Conflict if this process may no longer write."""
@@ -54,8 +59,12 @@ class Leadership:
         while not stop.is_set():
             try:
                 self.renew()
-            except LccpError as error:
+                self.problem = ""
+            except Conflict as error:
                 logger.warning("lease %s: %s", self._settings.name, error)
+            except LccpError as error:
+                self.problem = f"lease {self._settings.name}: {error}"
+                logger.warning("%s", self.problem)
             if self._fresh():
                 self.leading.set()
             else:
@@ -113,7 +122,7 @@ class Leadership:
             "leaseDurationSeconds": self._settings.duration_seconds,
             "renewTime": now,
             "acquireTime": spec.get("acquireTime", now) if same else now,
-            "leaseTransitions": spec.get("leaseTransitions", 0) + (0 if same else 1),
+            "leaseTransitions": min(spec.get("leaseTransitions", 0) + (not same), TRANSITIONS_MAX),
         }
         where = {"name": self._settings.name, "namespace": self._settings.namespace}
         return {

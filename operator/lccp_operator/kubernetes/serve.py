@@ -196,6 +196,8 @@ class Service:
             yield "the API server does not report Jobs, pods and Services"
         if self._runs.lacks:
             yield self._runs.lacks
+        if self._leadership is not None and self._leadership.problem:
+            yield self._leadership.problem
         yield from self._unhealthy()
 
     def _outages(self) -> Iterator[str]:

@@ -104,6 +104,34 @@ def test_a_holder_that_somebody_wrote_for_decades_is_waited_for_less_than_half_a
     assert candidates.holder == "two"
 
 
+def test_a_lease_that_changed_hands_as_often_as_can_be_counted_is_taken(
+    candidates: Candidates,
+) -> None:
+    forged = {"spec": {"holderIdentity": "ghost", "leaseTransitions": 2**31 - 1}}
+    candidates.namespace.api.patch(api.LEASES, candidates.namespace.name, "lccp", forged)
+
+    candidates.pass_time(candidates.two, seconds=DURATION + 2 * RENEW)
+
+    assert candidates.holder == "two"
+    assert may_write(candidates.two)
+
+
+def test_a_replica_says_why_it_can_t_take_the_lease_until_it_can(
+    namespace: Namespace, proxy: ApiProxy, tmp_path: Path, root: Path
+) -> None:
+    lease = {"name": "lccp", "namespace": namespace.name, "durationSeconds": 3, "renewSeconds": 1}
+    settings = installation(root, namespaces=[namespace.name], lease=lease)
+    refused = Fault("POST", "/leases", 403, body={"message": "no Leases here"})
+    proxy.faults.extend([refused] * 8)
+    process = OperatorProcess(tmp_path, proxy.kubeconfig(tmp_path / "kubeconfig"), settings).start()
+    try:
+        wait_for(lambda: "lease lccp: " in process.get("/readyz")[1], "it is not told")
+        assert "no Leases here" in process.get("/readyz")[1]
+        process.wait_ready()
+    finally:
+        process.kill()
+
+
 @pytest.mark.parametrize(("minutes", "takes"), [(-10, False), (0, False), (10, True)])
 def test_a_new_replica_takes_at_once_what_the_api_server_dates_long_ago(
     candidates: Candidates, proxy: ApiProxy, proxied: api.Cluster, minutes: int, takes: bool
