@@ -23,7 +23,7 @@ from lccp_operator.intents import (
     SetFinalizer,
     WriteVerdict,
 )
-from lccp_operator.observed import Observed, Owner, Unknown
+from lccp_operator.observed import Known, Observed, Owner, Unknown
 from lccp_operator.plan import (
     acceptance,
     attempts,
@@ -73,7 +73,7 @@ def _decided(run: LCCPRun, observed: Observed, now: datetime, judge: Judge) -> P
             return Plan((), run.status or LCCPRunStatus(), idle=True)
         return _unreached(run, observed, observed.store, now)
     if isinstance(observed.workloads, Unknown):
-        return _uncertain(run, observed.workloads, now)
+        return _uncertain(run, observed.workloads, observed.workloads, now)
     context = _context(run, observed.store.value, observed.workloads.value, observed, now)
     missing = contradiction(context)
     if missing is None and observed.unmarked is not None:
@@ -88,11 +88,11 @@ def _decided(run: LCCPRun, observed: Observed, now: datetime, judge: Judge) -> P
 
 def _unreached(run: LCCPRun, observed: Observed, store: Unknown, now: datetime) -> Plan:
     """Of several installations that reach no store of a new run, only the first says so."""
-    held, degraded = _uncertain(run, store, now), ConditionType.DEGRADED
+    unreached = _uncertain(run, store, observed.workloads, now)
     if observed.status_is_own:
-        return held
-    told = acceptance.told_by_any(run, observed.owner, store.reason, degraded)
-    return replace(held, status=run.status or held.status) if told else held
+        return unreached
+    told = acceptance.told_by_any(run, observed.owner, store.reason, ConditionType.DEGRADED)
+    return replace(unreached, status=run.status or unreached.status) if told else unreached
 
 
 def _context(
@@ -123,10 +123,11 @@ def _context(
 def _contradicted(context: Context, missing: Refusal) -> Plan:
     """Held; of several installations without a claim on it, only one says so."""
     run, now = context.run, context.now
-    held = _uncertain(run, Unknown(now, missing.message, missing.reason), now)
+    why = Unknown(now, missing.message, missing.reason)
+    waits = _uncertain(run, why, Known(context.workloads), now)
     if acceptance.told_by_any(run, context.owner, missing.reason, ConditionType.DEGRADED):
-        return replace(held, status=run.status or held.status)
-    return replace(held, events=events.of_refusal(context, missing))
+        return replace(waits, status=run.status or waits.status)
+    return replace(waits, events=events.of_refusal(context, missing))
 
 
 def _accepted(context: Context, observed: Observed, judge: Judge) -> Plan:
@@ -202,7 +203,8 @@ def hindered(
     run: LCCPRun, sentence: str, now: datetime, reason: Reason = Reason.ACTION_REFUSED
 ) -> LCCPRunStatus:
     """The status of a run whose plan partly fails: unchanged, except that Degraded says so."""
-    return _uncertain(run, Unknown(now, sentence, reason), now).status
+    why = Unknown(now, sentence, reason)
+    return _uncertain(run, why, why, now).status
 
 
 def _left_alone(run: LCCPRun, observed: Observed, other: str, now: datetime) -> Plan:
@@ -233,10 +235,10 @@ def _refused_status(
     return status.held(before, generation, conditions.refused(refusal), now)
 
 
-def _uncertain(run: LCCPRun, part: Unknown, now: datetime) -> Plan:
+def _uncertain(run: LCCPRun, part: Unknown, workloads: conditions.Workloads, now: datetime) -> Plan:
     before = run.status.conditions if run.status else ()
     refused = (ConditionType.ACCEPTED,) if part.reason is Reason.UNKNOWN_STORE else ()
-    findings = conditions.uncertain(before, refused, part.reason, part.why)
+    findings = conditions.uncertain(before, refused, part.reason, part.why, workloads)
     return Plan(
         intents=(),
         status=status.held(run.status, run.metadata.generation, findings, now),

@@ -68,7 +68,7 @@ def _missing(context: Context, status: LCCPRunStatus) -> str | None:
     if told > newest:
         return f"attempt {told} of this run (its newest is {newest})"
     missing = _missing_checkpoint(status, facts) or _missing_states(facts)
-    return missing or _missing_newest_state(context)
+    return missing or _missing_newest_state(context) or _missing_end(context, status)
 
 
 def is_of_another_object(run: LCCPRun, journal: Journal, works: bool = False) -> bool:
@@ -85,6 +85,20 @@ def is_of_another_object(run: LCCPRun, journal: Journal, works: bool = False) ->
     if any((attempt.number, attempt.started_at) in attempts for attempt in status.attempts):
         return False
     return works or status.start_time not in (None, accepted.at)
+
+
+def _missing_end(context: Context, status: LCCPRunStatus) -> str | None:
+    """The end of an attempt in the status, if the journal, which is written first, lacks it.
+
+    The journal is then an older copy; or somebody wrote the status, if the gang works.
+    """
+    gang, attempt = context.gang, context.open_attempt
+    if attempt is None or (gang is not None and gang.live):
+        return None
+    known = {told.number for told in status.attempts if told.ended_at is not None}
+    if attempt.number not in known:
+        return None
+    return f"journal.json of this run with the end of attempt {attempt.number} (it is an older one)"
 
 
 def _missing_checkpoint(status: LCCPRunStatus, facts: Facts) -> str | None:

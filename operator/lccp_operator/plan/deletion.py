@@ -24,8 +24,8 @@ from lccp_operator.intents import (
 from lccp_operator.observed import Known, Observed, Unknown
 from lccp_operator.plan import status
 from lccp_operator.plan.acceptance import foreign_owner, of_another
+from lccp_operator.plan.conditions.findings import Finding
 from lccp_operator.plan.contradiction import is_of_another_object
-from lccp_operator.plan.findings import Finding
 from lccp_operator.workloads.endings import Ending, failure, without_log
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.purge import Purge

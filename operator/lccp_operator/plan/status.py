@@ -29,9 +29,9 @@ from lccp_operator.intents import WriteConditions
 from lccp_operator.judgement import CheckpointJudgement, Judgement
 from lccp_operator.observed import Known, Unknown
 from lccp_operator.plan import conditions, evaluations
+from lccp_operator.plan.conditions.findings import Findings
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.evaluations import Stage
-from lccp_operator.plan.findings import Findings
 from lccp_operator.plan.goals import Aim, Goal
 from lccp_operator.workloads.endings import without_log
 from lccp_operator.workloads.training import Training

@@ -22,6 +22,7 @@ from operator_world import (
 
 from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
+from lccp.api.run import LCCPRun
 from lccp_operator.intents import Plan, WriteConditions
 
 
@@ -271,6 +272,50 @@ def test_the_newest_state_is_missed_though_there_is_something_older(
     world.store.put(NEWEST, saved)
     world.settle()
     assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+
+def test_an_older_copy_that_does_not_know_the_end_of_an_attempt_is_not_trained_on_from() -> None:
+    """It knows no state and no checkpoint that were saved since, either."""
+    world = begun(a_world())
+    copy = deepcopy(world.store)
+    assert world.trainer is not None
+    world.trainer[1].tokens = EVERY_TOKENS + 4_096
+    world.run = with_spec(world.run, suspend=True)
+    world.settle()
+    restored = World(with_spec(world.run, suspend=False), NEVER, copy, now=world.now)
+    restored.run = hide_checkpoints(restored.run)
+
+    assert only_tells(restored.reconcile())
+
+    assert conditions(restored.run)["Degraded"] == ("True", "StoredRunMissing")
+    told = "no journal.json of this run with the end of attempt 1 (it is an older one) any more"
+    assert told in restored.events[0].message
+
+
+def hide_checkpoints(run: LCCPRun) -> LCCPRun:
+    """As if none had been made since the copy."""
+    assert run.status is not None
+    return run.model_copy(update={"status": run.status.model_copy(update={"checkpoints": ()})})
+
+
+@pytest.mark.parametrize("seen", ["Failed", "nothing"])
+def test_a_held_run_does_not_claim_that_its_ended_gang_works(seen: str) -> None:
+    world = begun(a_world())
+    key = KEYS.heartbeat("a1-00000001")
+    beat = heartbeat_of(1, 4_096, world.now).model_copy(update={"states": (4_096,)})
+    world.store.put(key, beat.to_json())
+    world.reconcile()
+    assert conditions(world.run)["Training"] == ("True", "Running")
+
+    world.end_training(137)
+    if seen == "nothing":
+        world.workers.clear()
+    assert only_tells(world.reconcile())
+
+    assert conditions(world.run)["Training"] == ("False", "StoredRunMissing")
+    assert world.run.status is not None
+    told = {c.type.value: c.message for c in world.run.status.conditions}["Training"]
+    assert told.startswith("no pod of the last attempt works any more: what follows is decided")
 
 
 @pytest.mark.parametrize("way", ["apply again", "lostState", "a later attempt"])

@@ -1,4 +1,4 @@
-"""The conditions: what holds, why, and what to do. Times move only when a status flips.
+"""The conditions of an accepted run. Times move only when a status flips.
 
 Messages contain no steadily changing number, so that a run at rest writes nothing.
 """
@@ -10,14 +10,14 @@ from typing import Literal
 
 from lccp.analysis.possible import obstacle
 from lccp.api.causes import Cause
-from lccp.api.conditions import OF_EVERY_RUN, Condition, ConditionType, Reason
+from lccp.api.conditions import Condition, ConditionType, Reason
 from lccp.api.labels import REEVALUATE
 from lccp.api.objects.verdict import Answer, VerdictState
 from lccp.facts.facts import EvaluationKey
-from lccp_operator.plan import attempts, evaluations, findings
-from lccp_operator.plan.acceptance import Refusal
+from lccp_operator.plan import attempts, evaluations
+from lccp_operator.plan.conditions import findings
+from lccp_operator.plan.conditions.findings import NAMED, Finding, Findings
 from lccp_operator.plan.context import SET_BACK, Context
-from lccp_operator.plan.findings import NAMED, Finding, Findings
 from lccp_operator.plan.goals import Aim, Goal, failed_branches, passed_points
 
 PROBLEMS_NAMED = 3
@@ -44,35 +44,6 @@ def found(context: Context, goal: Goal) -> Findings:
         **gate,
         **_impossible(context),
     }
-
-
-def refused(refusal: Refusal) -> Findings:
-    """All conditions of an unaccepted run; it fails, so that nobody waits for it."""
-    waiting = Finding("False", Reason.PENDING, "the run is not accepted")
-    return dict.fromkeys(OF_EVERY_RUN, waiting) | {
-        ConditionType.ACCEPTED: Finding("False", refusal.reason, refusal.message),
-        ConditionType.SATURATED: Finding("Unknown", Reason.PENDING, "nothing was measured"),
-        ConditionType.DEGRADED: Finding("False", Reason.HEALTHY),
-        ConditionType.SUCCEEDED: Finding("False", refusal.reason, refusal.message),
-        ConditionType.FAILED: Finding("True", refusal.reason, refusal.message),
-    }
-
-
-def uncertain(
-    previous: tuple[Condition, ...], refused: tuple[ConditionType, ...], reason: Reason, why: str
-) -> Findings:
-    """All conditions while something can't be read: earlier ones stay, Degraded says why.
-
-    `refused` are the conditions that are False for this reason.
-    """
-    unseen = Finding("Unknown", reason, why)
-    known = {c.type: Finding(c.status, c.reason, c.message) for c in previous}
-    return (
-        dict.fromkeys(OF_EVERY_RUN, unseen)
-        | known
-        | dict.fromkeys(refused, Finding("False", reason, why))
-        | {ConditionType.DEGRADED: Finding("True", reason, why)}
-    )
 
 
 def dated(

@@ -1,0 +1,70 @@
+"""The conditions of a run that is not accepted, or held since something of it is not known."""
+
+from collections.abc import Mapping
+
+from lccp.api.conditions import OF_EVERY_RUN, Condition, ConditionType, Reason
+from lccp_operator.observed import Known, Unknown
+from lccp_operator.plan.acceptance import Refusal
+from lccp_operator.plan.conditions.findings import Finding, Findings
+from lccp_operator.workloads.evaluation import Evaluation
+from lccp_operator.workloads.kind import Workload
+from lccp_operator.workloads.state import WorkloadState
+from lccp_operator.workloads.training import Training
+
+Workloads = Known[Mapping[Workload, WorkloadState]] | Unknown
+
+WORKS = {
+    ConditionType.TRAINING: (Training, "no pod of the last attempt"),
+    ConditionType.EVALUATING: (Evaluation, "no evaluator"),
+}
+"""What works while a condition is True: its kind of workload, and the words for none of it."""
+
+THEN = "what follows is decided once what Degraded names is mended"
+
+
+def refused(refusal: Refusal) -> Findings:
+    """All conditions of an unaccepted run; it fails, so that nobody waits for it."""
+    waiting = Finding("False", Reason.PENDING, "the run is not accepted")
+    return dict.fromkeys(OF_EVERY_RUN, waiting) | {
+        ConditionType.ACCEPTED: Finding("False", refusal.reason, refusal.message),
+        ConditionType.SATURATED: Finding("Unknown", Reason.PENDING, "nothing was measured"),
+        ConditionType.DEGRADED: Finding("False", Reason.HEALTHY),
+        ConditionType.SUCCEEDED: Finding("False", refusal.reason, refusal.message),
+        ConditionType.FAILED: Finding("True", refusal.reason, refusal.message),
+    }
+
+
+def uncertain(
+    previous: tuple[Condition, ...],
+    refused: tuple[ConditionType, ...],
+    reason: Reason,
+    why: str,
+    workloads: Workloads,
+) -> Findings:
+    """All conditions while something can't be read: earlier ones stay, Degraded says why.
+
+    But none claims that something works which `workloads` show to have ended. `refused` are the
+    conditions that are False for this reason.
+    """
+    unseen = Finding("Unknown", reason, why)
+    known = {c.type: Finding(c.status, c.reason, c.message) for c in previous}
+    return (
+        dict.fromkeys(OF_EVERY_RUN, unseen)
+        | known
+        | _ended(known, workloads, reason)
+        | dict.fromkeys(refused, Finding("False", reason, why))
+        | {ConditionType.DEGRADED: Finding("True", reason, why)}
+    )
+
+
+def _ended(known: Findings, workloads: Workloads, reason: Reason) -> dict[ConditionType, Finding]:
+    """What is said instead of earlier conditions whose workloads have ended."""
+    if isinstance(workloads, Unknown):
+        return {}
+    works = {type(workload) for workload, state in workloads.value.items() if state.live}
+    ended = (t for t, (kind, _) in WORKS.items() if t in known and kind not in works)
+    return {
+        type_: Finding("False", reason, f"{WORKS[type_][1]} works any more: {THEN}")
+        for type_ in ended
+        if known[type_].status == "True"
+    }
