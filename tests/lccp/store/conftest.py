@@ -7,14 +7,11 @@ from pathlib import Path
 
 import pytest
 from faulty_proxy import FaultyProxy, faulty_proxy
-from seaweedfs import SeaweedFS
+from seaweedfs import QUICK, SeaweedFS
 
 from lccp.store.file import FileStore
 from lccp.store.port import Store
-from lccp.store.s3.client import Patience
 from lccp.store.s3.store import S3Store
-
-QUICK = Patience(connect_seconds=2, read_seconds=10, retries=3, backoff_seconds=0.01)
 
 
 @pytest.fixture(scope="session")

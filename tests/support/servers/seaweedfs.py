@@ -17,6 +17,9 @@ from lccp.contract.errors import LccpError
 from lccp.store.open import open_store, probe
 from lccp.store.s3.client import Patience
 
+QUICK = Patience(connect_seconds=2, read_seconds=10, retries=3, backoff_seconds=0.01)
+"""Of tests whose server answers: a busy machine takes seconds at times."""
+
 IMPATIENT = Patience(connect_seconds=1, read_seconds=1, retries=1, backoff_seconds=0.01)
 """Of tests whose server never answers well."""
 

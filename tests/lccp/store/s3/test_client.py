@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from faulty_proxy import FaultyProxy, faulty_proxy
 from minio.credentials.providers import StaticProvider
-from seaweedfs import IMPATIENT, SeaweedFS
+from seaweedfs import IMPATIENT, QUICK, SeaweedFS
 
 from lccp.api.invocation import StoreConfig
 from lccp.contract.errors import InvalidInput, StoreUnavailable
@@ -84,7 +84,7 @@ def test_a_given_ca_is_trusted(
     config = changed(
         seaweedfs.config(prefix, keys_directory), endpoint=tls_proxy.endpoint, **{given: ca}
     )
-    store = S3Store(config, IMPATIENT)
+    store = S3Store(config, QUICK)
     etag = store.put_if_absent("a", b"1")
     store.put_if_match("a", b"2", etag)
     assert store.get("a") == b"2"

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from seaweedfs import IMPATIENT, SeaweedFS
+from seaweedfs import QUICK, SeaweedFS
 from serving import serving
 
 from lccp.api.invocation import StoreConfig
@@ -160,7 +160,7 @@ def test_credentials_come_from_the_environment(
 ) -> None:
     for name, value in seaweedfs.environ.items():
         monkeypatch.setenv(name, value)
-    store = S3Store(seaweedfs.config(prefix), IMPATIENT)
+    store = S3Store(seaweedfs.config(prefix), QUICK)
     store.put("a", b"1")
     assert store.get("a") == b"1"
 
@@ -170,7 +170,7 @@ def test_late_credentials_are_looked_for_at_each_request(
     seaweedfs: SeaweedFS, prefix: str, tmp_path: Path
 ) -> None:
     keys = tmp_path / "keys"
-    store = open_store(seaweedfs.config(prefix, keys), patience=IMPATIENT, late_credentials=True)
+    store = open_store(seaweedfs.config(prefix, keys), patience=QUICK, late_credentials=True)
     for _ in range(2):
         with pytest.raises(InvalidInput, match="must contain the files accessKey and secretKey"):
             store.put_if_absent("a", b"1")
@@ -191,7 +191,7 @@ def test_a_rotated_secret_is_taken_up(seaweedfs: SeaweedFS, prefix: str, tmp_pat
     data.symlink_to(old)
     for name in ("accessKey", "secretKey"):
         (mounted / name).symlink_to(Path("..data") / name)
-    store = S3Store(seaweedfs.config(prefix, mounted), IMPATIENT)
+    store = S3Store(seaweedfs.config(prefix, mounted), QUICK)
     with pytest.raises(InvalidInput, match="refuses these credentials"):
         store.list("")
     (mounted / "..next").symlink_to(new)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from faulty_proxy import Fault, FaultyProxy
 from minio.credentials.providers import StaticProvider
-from seaweedfs import IMPATIENT, SeaweedFS
+from seaweedfs import IMPATIENT, QUICK, SeaweedFS
 
 from lccp.api.invocation import StoreConfig
 from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUnavailable
@@ -66,7 +66,7 @@ def test_a_wrong_secret_is_refused_in_one_sentence(
 ) -> None:
     keys = seaweedfs.credentials(local / "keys")
     (keys / "secretKey").write_text("wrong")
-    store = S3Store(with_(seaweedfs.config("p", keys), region="us-east-1"), IMPATIENT)
+    store = S3Store(with_(seaweedfs.config("p", keys), region="us-east-1"), QUICK)
     error = refused(store, use, local)
     assert isinstance(error, InvalidInput)
     assert f"store s3://lccp/p at {seaweedfs.endpoint}: refuses these credentials" in str(error)
@@ -80,7 +80,7 @@ def test_a_bucket_that_is_not_there_is_named(
     config = with_(
         seaweedfs.config("p", keys_directory), url="s3://no-such-bucket/p", region="us-east-1"
     )
-    error = refused(S3Store(config, IMPATIENT), USES[name], local)
+    error = refused(S3Store(config, QUICK), USES[name], local)
     assert isinstance(error, InvalidInput)
     assert "store s3://no-such-bucket/p" in str(error)
     assert "there is no such bucket" in str(error)
@@ -313,7 +313,7 @@ def test_a_url_that_names_no_bucket_is_refused(url: str, sentence: str) -> None:
 def test_a_bucket_name_that_cannot_be_is_refused(
     seaweedfs: SeaweedFS, keys_directory: Path
 ) -> None:
-    store = S3Store(with_(seaweedfs.config("p", keys_directory), url="s3://A"), IMPATIENT)
+    store = S3Store(with_(seaweedfs.config("p", keys_directory), url="s3://A"), QUICK)
     with pytest.raises(InvalidInput, match="store s3://A at"):
         store.list("")
 
@@ -321,9 +321,9 @@ def test_a_bucket_name_that_cannot_be_is_refused(
 def test_objects_lie_below_the_prefix_alone(
     seaweedfs: SeaweedFS, keys_directory: Path, prefix: str
 ) -> None:
-    bucket = S3Store(with_(seaweedfs.config("", keys_directory), url="s3://lccp"), IMPATIENT)
-    below = S3Store(seaweedfs.config(f"{prefix}/a", keys_directory), IMPATIENT)
-    beside = S3Store(seaweedfs.config(f"{prefix}/ab", keys_directory), IMPATIENT)
+    bucket = S3Store(with_(seaweedfs.config("", keys_directory), url="s3://lccp"), QUICK)
+    below = S3Store(seaweedfs.config(f"{prefix}/a", keys_directory), QUICK)
+    beside = S3Store(seaweedfs.config(f"{prefix}/ab", keys_directory), QUICK)
     below.put("x", b"1")
     beside.put("y", b"1")
     assert [info.key for info in below.list("")] == ["x"]
