@@ -25,6 +25,7 @@ from lccp_operator.observed import Known, Observed, Unknown
 from lccp_operator.plan import status
 from lccp_operator.plan.acceptance import foreign_owner, of_another
 from lccp_operator.plan.conditions.findings import Finding
+from lccp_operator.plan.conditions.held import WORKS, kept
 from lccp_operator.plan.contradiction import is_of_another_object
 from lccp_operator.workloads.endings import Ending, failure, without_log
 from lccp_operator.workloads.kind import Workload
@@ -50,9 +51,8 @@ def planned(run: LCCPRun, observed: Observed, now: datetime) -> Plan:
 
 
 def _held(run: LCCPRun, observed: Observed, now: datetime) -> Plan:
-    workloads, but = observed.workloads, ""
-    if isinstance(workloads, Unknown):
-        but = f" (not yet: {workloads.why})"
+    workloads = observed.workloads
+    but = f" (not yet: {workloads.why})" if isinstance(workloads, Unknown) else ""
     found = workloads.value if isinstance(workloads, Known) else {}
     message = (
         f"the run is being deleted, and its workloads with it{but}; its object stays until the "
@@ -104,7 +104,7 @@ def _purge(
     purge = workloads.get(Purge())
     if others:
         gone = (DeleteWorkload(workload) for workload, s in others.items() if not s.deleting)
-        return _plan(run, now, *gone)
+        return _plan(run, now, *gone, why=kept(others.values()))
     if purge is None:
         return _begin(run, observed, now)
     if purge.ended and purge.phase is Phase.SUCCEEDED:
@@ -238,9 +238,9 @@ def _status(run: LCCPRun, now: datetime, why: str) -> LCCPRunStatus:
 
 
 def _told(run: LCCPRun, now: datetime, training: Finding) -> LCCPRunStatus:
-    """The status as it was, except that `Training` says this, as does what said nothing yet."""
+    """The status as it was, but `Training` and `Evaluating` say this, and what said nothing yet."""
     before = run.status or LCCPRunStatus()
     known = {c.type: Finding(c.status, c.reason, c.message) for c in before.conditions}
     others = dict.fromkeys(OF_EVERY_RUN, Finding("Unknown", training.reason, training.message))
-    findings = others | known | {ConditionType.TRAINING: training}
+    findings = others | known | dict.fromkeys(WORKS, training)
     return status.held(before, run.metadata.generation, findings, now)

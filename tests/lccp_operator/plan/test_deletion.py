@@ -111,6 +111,28 @@ def test_the_gang_is_gone_before_the_purge_and_the_purge_before_the_finalizer() 
     assert world.events[-1].reason.value == "ArtifactsPurged"
 
 
+def test_a_job_that_another_program_keeps_is_named_while_the_purge_waits_for_it() -> None:
+    world = a_deleted_world(**KEPT)
+    kept = Trouble(Reason.DELETING, "Job tiny-train-a1 is being deleted, and stays")
+    state = WorkloadState(Phase.PENDING, deleting=True, trouble=kept)
+
+    decided = world.reconcile(replace(world.observed(), workloads=Known({Training(1): state})))
+
+    assert started(decided) == []
+    assert (
+        "is blocked: Job tiny-train-a1 is being deleted, and stays: fix" in training(world).message
+    )
+
+
+def test_a_run_that_is_being_deleted_does_not_say_that_it_is_evaluated() -> None:
+    world = a_deleted_world(**KEPT)
+    world.reconcile()
+
+    assert world.run.status is not None
+    told = {c.type: (c.status, c.reason) for c in world.run.status.conditions}
+    assert told[ConditionType.EVALUATING] == ("False", Reason.PURGING)
+
+
 def test_a_failed_purge_is_tried_again() -> None:
     world = a_deleted_world(**KEPT)
     world.reconcile()

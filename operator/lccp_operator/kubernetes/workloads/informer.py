@@ -235,8 +235,9 @@ def _kept(document: Object) -> Object:
     own = {name: text for name, text in told if name.startswith(f"{labels.GROUP}/")}
     changes = changed_since(document)
     own.pop(labels.REQUESTED, None)
+    kept = (*KEPT_METADATA, *(["finalizers"] if "deletionTimestamp" in meta else []))
     return {
-        "metadata": {name: meta[name] for name in KEPT_METADATA if name in meta}
+        "metadata": {name: meta[name] for name in kept if name in meta}
         | ({"annotations": own} if own else {}),
         "spec": {name: spec[name] for name in KEPT_SPEC if name in spec},
         "status": {name: status[name] for name in KEPT_STATUS if name in status},

@@ -26,7 +26,7 @@ from lccp_operator.kubernetes.workloads.seen import (
     saved_state,
     silent_node,
 )
-from lccp_operator.kubernetes.workloads.troubles.job import trouble_of
+from lccp_operator.kubernetes.workloads.troubles.job import of_deletion, trouble_of
 from lccp_operator.kubernetes.workloads.troubles.told import short
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import TERMINAL, EndingRule, Phase, Pod, WorkloadState
@@ -98,7 +98,11 @@ def _state(job: Object, seen: Seen, now: datetime) -> WorkloadState:
         deleting="deletionTimestamp" in job["metadata"],
         rule=rule,
         exit_code=exit_code,
-        trouble=None if phase in TERMINAL else trouble_of(job, own, seen, now),
+        trouble=(
+            next(of_deletion(job, own), None)
+            if phase in TERMINAL
+            else trouble_of(job, own, seen, now)
+        ),
         log=f"kubectl logs -n {job['metadata']['namespace']} job/{job['metadata']['name']}",
         settings=job["metadata"].get("labels", {}).get(labels.SETTINGS),
         changed=CHANGES in job and phase not in TERMINAL,

@@ -1,6 +1,6 @@
 """The conditions of a run that is not accepted, or held since something of it is not known."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from lccp.api.conditions import OF_EVERY_RUN, Condition, ConditionType, Reason
 from lccp_operator.observed import Known, Unknown
@@ -68,3 +68,9 @@ def _ended(known: Findings, workloads: Workloads, reason: Reason) -> dict[Condit
         for type_ in ended
         if known[type_].status == "True"
     }
+
+
+def kept(states: Iterable[WorkloadState]) -> str:
+    """What keeps workloads that are deleted, and work no more; empty if nothing does."""
+    troubles = (state.trouble for state in states if state.trouble)
+    return next((t.message for t in troubles if t.reason is Reason.DELETING), "")

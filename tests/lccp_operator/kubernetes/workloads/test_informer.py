@@ -131,6 +131,24 @@ def test_of_annotations_those_of_lccp_are_kept(watching: Watching, namespace: Na
     wait_for(lambda: kept() == {labels.INSTALLATION: "lccp/one@1"}, "it is not kept")
 
 
+def test_finalizers_are_kept_once_the_deletion_waits_for_them(
+    watching: Watching, namespace: Namespace
+) -> None:
+    key = RunKey(namespace.name, "tiny")
+    a_job(namespace, "one")
+    patch = {"metadata": {"finalizers": ["example.org/audit"]}}
+    namespace.api.patch(api.JOBS, namespace.name, "one", patch)
+    watching.wait_names(key, "one")
+
+    def kept() -> list[str]:
+        found: list[str] = watching.informer.of(key)[0]["metadata"].get("finalizers", [])
+        return found
+
+    assert kept() == []
+    namespace.api.delete(api.JOBS, namespace.name, "one", foreground=False)
+    wait_for(lambda: "example.org/audit" in kept(), "it is not kept", seconds=10)
+
+
 def test_an_answer_that_comes_after_its_object_is_gone_brings_nothing_back(
     watching: Watching, namespace: Namespace
 ) -> None:

@@ -461,3 +461,13 @@ def test_a_gang_whose_service_is_gone_is_apart(
     (state,) = states(Seen({GANG: job}, (), services=services), NOW).values()
 
     assert state.apart is apart
+
+
+def test_an_ended_job_that_another_program_keeps_says_so() -> None:
+    job = a_job(conditions={"Complete": ""})
+    job["metadata"] |= {"deletionTimestamp": NOW.isoformat(), "finalizers": ["x/y"]}
+
+    (state,) = states(Seen({GANG: job}, ()), NOW).values()
+
+    assert state.trouble is not None
+    assert state.trouble.message.endswith("remove them: x/y")

@@ -9,16 +9,20 @@ from lccp.api.conditions import Reason
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.asked import refusal
 from lccp_operator.kubernetes.workloads.seen import CHANGES, Seen
-from lccp_operator.kubernetes.workloads.troubles.pod import of_pods, of_silence
+from lccp_operator.kubernetes.workloads.troubles.pod import has_ended, of_pods, of_silence
 from lccp_operator.kubernetes.workloads.troubles.queue import of_queue
 from lccp_operator.kubernetes.workloads.troubles.told import is_long_ago, refused, trouble
 from lccp_operator.workloads.state import Trouble
+
+OF_KUBERNETES = ("foregroundDeletion", "orphan", "batch.kubernetes.io/job-tracking")
+"""Finalizers that Kubernetes removes itself."""
 
 
 def trouble_of(job: Object, pods: Collection[Object], seen: Seen, now: datetime) -> Trouble | None:
     """The first trouble of a workload that has not ended: Job, queue, creation, then its pods."""
     found = [
         *_of_changes(job),
+        *of_deletion(job, pods),
         *of_queue(job, seen, now),
         *_of_hands(job),
         *_of_creation(job, seen),
@@ -27,6 +31,22 @@ def trouble_of(job: Object, pods: Collection[Object], seen: Seen, now: datetime)
         *of_silence(pods, now),
     ]
     return found[0] if found else None
+
+
+def of_deletion(job: Object, pods: Collection[Object]) -> Iterator[Trouble]:
+    """What keeps a deleted Job none of whose pods works any more: other programs' finalizers."""
+    if "deletionTimestamp" not in job["metadata"] or not all(map(has_ended, pods)):
+        return
+    for kind, one in (("Job", job), *(("pod", pod) for pod in pods)):
+        others = [f for f in one["metadata"].get("finalizers", ()) if f not in OF_KUBERNETES]
+        if "deletionTimestamp" in one["metadata"] and others:
+            told = (
+                f"{kind} {one['metadata']['name']} is being deleted, and stays until the programs"
+            )
+            finalizers = ", ".join(others)
+            yield trouble(
+                Reason.DELETING, f"{told} that set these finalizers remove them: {finalizers}"
+            )
 
 
 def _of_changes(job: Object) -> Iterator[Trouble]:

@@ -99,3 +99,32 @@ def test_of_a_job_whose_pods_lost_their_label_it_is_said_so() -> None:
 
     assert found is not None
     assert "has pods, and none of them has the label lccp.io/run=tiny" in found.message
+
+
+def ending(made: Object, *finalizers: str) -> Object:
+    """It, as its deletion waits for those finalizers."""
+    told = {"deletionTimestamp": NOW.isoformat(), "finalizers": [*finalizers]}
+    return made | {"metadata": made["metadata"] | told}
+
+
+OWN = ("foregroundDeletion", "batch.kubernetes.io/job-tracking")
+KEPT = "is being deleted, and stays until the programs that set these finalizers remove them: x/y"
+
+
+@pytest.mark.parametrize(
+    ("job", "pods", "told"),
+    [
+        (ending(a_job(), *OWN, "x/y"), (), f"Job j {KEPT}"),
+        (ending(a_job(), *OWN, "x/y"), (a_pod(),), None),
+        (ending(a_job(), *OWN), (ending(a_pod("Failed"), *OWN, "x/y"),), f"pod j-0 {KEPT}"),
+        (ending(a_job(), *OWN), (), None),
+        (a_job(), (a_pod(),), None),
+    ],
+    ids=["kept", "a pod works", "a pod is kept", "Kubernetes does it", "not deleted"],
+)
+def test_a_deleted_job_that_another_program_keeps_is_named_once_no_pod_works(
+    job: Object, pods: tuple[Object, ...], told: str | None
+) -> None:
+    found = trouble_in(job, {"pods": pods})
+
+    assert found == (None if told is None else Trouble(Reason.DELETING, told))
