@@ -53,9 +53,15 @@ class BeyondEnd(LccpError):
     """An object ends before the first requested byte."""
 
 
-def translated(error: Exception, store: str, key: str) -> LccpError:
-    """The error of LCCP for `error`, raised at `key` of `store` (its name in messages)."""
+def translated(error: Exception, store: str, key: str, makes: bool = False) -> LccpError:
+    """The error of LCCP for `error`, raised at `key` of `store` (its name in messages).
+
+    `makes`: by a write of an object whether it exists or not, so that it can't be what is missing.
+    """
     match error:
+        case S3Error() if makes and error.code == "NoSuchKey":
+            told = "answers 404 to a write: there is no S3 bucket; check its URL and endpoint"
+            return StoreRefused(f"{store}: {told}")
         case S3Error():
             return _refusal(error, store, key)
         case InvalidResponseError():

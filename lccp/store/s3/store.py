@@ -75,7 +75,7 @@ class S3Store:
         return data.getvalue()
 
     def put(self, key: str, data: bytes) -> str:
-        with self._mapped(key):
+        with self._mapped(key, makes=True):
             written = self._client.put_object(
                 bucket_name=self._bucket,
                 object_name=self._name(key),
@@ -96,7 +96,7 @@ class S3Store:
             self._copy(key, write)
 
     def put_file(self, key: str, path: Path) -> None:
-        with open_source(path) as source, self._mapped(key):
+        with open_source(path) as source, self._mapped(key, makes=True):
             size = os.fstat(source.fileno()).st_size
             self._client.put_object(
                 bucket_name=self._bucket,
@@ -185,7 +185,8 @@ class S3Store:
             response = self._put_presigned(key, data, {header: value})
             if response.status == 200:
                 return _etag(response)
-            refusal = translated(refusal_in(response), self._where, key)
+            makes = header == "If-None-Match"
+            refusal = translated(refusal_in(response), self._where, key, makes)
         if isinstance(refusal, NotFound):
             raise Conflict(f"{self._where}: {key} was deleted by another writer")
         was_retried = bool(response.retries and response.retries.history)
@@ -230,12 +231,12 @@ class S3Store:
         return self._prefix + key
 
     @contextmanager
-    def _mapped(self, key: str) -> Iterator[None]:
+    def _mapped(self, key: str, makes: bool = False) -> Iterator[None]:
         """Map errors of SDK, HTTP and TLS to errors of the store; done nowhere else."""
         try:
             yield
         except FOREIGN as error:
-            raise translated(error, self._where, key) from None
+            raise translated(error, self._where, key, makes) from None
 
 
 def _info(key: str, found: Object) -> ObjectInfo:

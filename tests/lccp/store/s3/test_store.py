@@ -13,7 +13,14 @@ from minio.credentials.providers import StaticProvider
 from seaweedfs import IMPATIENT, QUICK, SeaweedFS
 
 from lccp.api.invocation import StoreConfig
-from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUnavailable
+from lccp.contract.errors import (
+    Conflict,
+    InvalidInput,
+    LccpError,
+    NotFound,
+    StoreRefused,
+    StoreUnavailable,
+)
 from lccp.store.port import Store
 from lccp.store.s3.client import Patience
 from lccp.store.s3.store import S3Store
@@ -250,6 +257,30 @@ def test_a_store_that_answers_404_is_told_apart_by_the_call(
     with pytest.raises(NotFound):
         faulty_store.get("a")
     faulty_store.delete("a")
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda store, _: store.put("a", b"1"),
+        lambda store, _: store.put_if_absent("a", b"1"),
+        lambda store, file: store.put_file("a", file),
+    ],
+    ids=["put", "put_if_absent", "put_file"],
+)
+def test_a_new_object_that_is_not_found_is_refused(
+    faulty_store: S3Store,
+    proxy: FaultyProxy,
+    tmp_path: Path,
+    write: Callable[[Store, Path], object],
+) -> None:
+    """Nobody deleted it: whatever answers there is no bucket."""
+    proxy.always = Fault.NO_SUCH_KEY
+    file = tmp_path / "file"
+    file.write_bytes(b"1")
+
+    with pytest.raises(StoreRefused, match="answers 404 to a write: there is no S3 bucket; check"):
+        write(faulty_store, file)
 
 
 def test_a_body_that_breaks_off_is_resumed(faulty_store: S3Store, proxy: FaultyProxy) -> None:
