@@ -113,15 +113,13 @@ def test_the_gang_is_gone_before_the_purge_and_the_purge_before_the_finalizer() 
 
 def test_a_job_that_another_program_keeps_is_named_while_the_purge_waits_for_it() -> None:
     world = a_deleted_world(**KEPT)
-    kept = Trouble(Reason.DELETING, "Job tiny-train-a1 is being deleted, and stays")
+    kept = Trouble(Reason.HELD_BACK, "Job tiny-train-a1 is kept by x/y")
     state = WorkloadState(Phase.PENDING, deleting=True, trouble=kept)
 
     decided = world.reconcile(replace(world.observed(), workloads=Known({Training(1): state})))
 
     assert started(decided) == []
-    assert (
-        "is blocked: Job tiny-train-a1 is being deleted, and stays: fix" in training(world).message
-    )
+    assert "is blocked: Job tiny-train-a1 is kept by x/y: fix" in training(world).message
 
 
 def test_a_run_that_is_being_deleted_does_not_say_that_it_is_evaluated() -> None:

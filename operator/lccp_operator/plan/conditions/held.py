@@ -72,5 +72,5 @@ def _ended(known: Findings, workloads: Workloads, reason: Reason) -> dict[Condit
 
 def kept(states: Iterable[WorkloadState]) -> str:
     """What keeps workloads that are deleted, and work no more; empty if nothing does."""
-    troubles = (state.trouble for state in states if state.trouble)
-    return next((t.message for t in troubles if t.reason is Reason.DELETING), "")
+    troubles = (state.trouble for state in states if state.deleting and state.trouble)
+    return next((t.message for t in troubles if t.reason is Reason.HELD_BACK), "")

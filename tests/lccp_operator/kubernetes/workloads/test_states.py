@@ -470,4 +470,4 @@ def test_an_ended_job_that_another_program_keeps_says_so() -> None:
     (state,) = states(Seen({GANG: job}, ()), NOW).values()
 
     assert state.trouble is not None
-    assert state.trouble.message.endswith("remove them: x/y")
+    assert state.trouble.message.endswith("programs keep it: x/y")

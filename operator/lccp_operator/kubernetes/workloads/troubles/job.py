@@ -40,13 +40,8 @@ def of_deletion(job: Object, pods: Collection[Object]) -> Iterator[Trouble]:
     for kind, one in (("Job", job), *(("pod", pod) for pod in pods)):
         others = [f for f in one["metadata"].get("finalizers", ()) if f not in OF_KUBERNETES]
         if "deletionTimestamp" in one["metadata"] and others:
-            told = (
-                f"{kind} {one['metadata']['name']} is being deleted, and stays until the programs"
-            )
-            finalizers = ", ".join(others)
-            yield trouble(
-                Reason.DELETING, f"{told} that set these finalizers remove them: {finalizers}"
-            )
+            told = f"{kind} {one['metadata']['name']} is being deleted, and finalizers of other"
+            yield trouble(Reason.HELD_BACK, f"{told} programs keep it: {', '.join(others)}")
 
 
 def _of_changes(job: Object) -> Iterator[Trouble]:

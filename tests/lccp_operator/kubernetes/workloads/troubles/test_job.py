@@ -108,7 +108,7 @@ def ending(made: Object, *finalizers: str) -> Object:
 
 
 OWN = ("foregroundDeletion", "batch.kubernetes.io/job-tracking")
-KEPT = "is being deleted, and stays until the programs that set these finalizers remove them: x/y"
+KEPT = "is being deleted, and finalizers of other programs keep it: x/y"
 
 
 @pytest.mark.parametrize(
@@ -127,4 +127,4 @@ def test_a_deleted_job_that_another_program_keeps_is_named_once_no_pod_works(
 ) -> None:
     found = trouble_in(job, {"pods": pods})
 
-    assert found == (None if told is None else Trouble(Reason.DELETING, told))
+    assert found == (None if told is None else Trouble(Reason.HELD_BACK, told))
