@@ -1,13 +1,15 @@
 """What a process keeps of a run between two reconciles."""
 
 import json
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
 
 from lccp.api.run import LCCPRun
-from lccp.contract.errors import LccpError
+from lccp.contract.errors import Conflict, LccpError
 from lccp.store.port import Store
 from lccp_operator.hearing import Hearing
 from lccp_operator.intents import Plan
@@ -21,6 +23,8 @@ from lccp_operator.observed import Known, Observed, Unknown
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import WorkloadState
 from lccp_operator.workloads.training import Training
+
+CONFLICTS_SECONDS = 5.0
 
 
 @dataclass
@@ -43,8 +47,26 @@ class RunMemory:
     """Of the status as this process last read or wrote it."""
     events_posted: bool = False
     """The last plan was carried out completely, and the API server took its events."""
+    conflicts_since: float | None = None
+    """Since when, by the monotonic clock, every reconcile has met a conflict."""
     idle: bool = False
     """Nothing of it ran, and nothing was to do, when its store was last read."""
+
+    @contextmanager
+    def noting_conflicts(self) -> Iterator[None]:
+        """A conflict inside is raised, and noted until there is none."""
+        try:
+            yield
+        except Conflict:
+            self.conflicts_since = self.conflicts_since or time.monotonic()
+            raise
+        self.conflicts_since = None
+
+    @property
+    def conflicts_last(self) -> bool:
+        """Each reconcile has met a conflict, for longer than a race takes."""
+        since = self.conflicts_since
+        return since is not None and time.monotonic() - since >= CONFLICTS_SECONDS
 
     def read_workloads(
         self, reader: WorkloadReader, run: LCCPRun, now: datetime

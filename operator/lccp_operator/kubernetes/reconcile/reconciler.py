@@ -209,7 +209,12 @@ class Reconciler:
         def tell_store(status: LCCPRunStatus) -> None:
             act(Plan(tuple(said(run, observed.store, status)), status), run, backend)
 
-        with told(run, runs, guard, tell_store, noted), doubted(health):
+        lasts = memory.conflicts_last
+        with (
+            told(run, runs, guard, tell_store, noted, lasts),
+            memory.noting_conflicts(),
+            doubted(health),
+        ):
             act(result, run, backend)
             rejected = dict(memory.workloads.rejected)
             if run.status is None and result.applies_workloads and not rejected:

@@ -8,7 +8,7 @@ from lccp.api.conditions import Reason
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp.contract.base import cut
-from lccp.contract.errors import InvalidInput, LccpError, StoreUnavailable
+from lccp.contract.errors import Conflict, InvalidInput, LccpError, StoreUnavailable
 from lccp_operator.intents import Event, EventReason
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
@@ -22,6 +22,10 @@ from lccp_operator.kubernetes.workloads.seen import RunKey
 from lccp_operator.plan import hindered
 
 RETRIED = "it is retried, and later actions wait for it"
+AGAIN = (
+    "again and again, so that another program writes it without end, or the store's conditional "
+    f"writes do not work for it (was bucket versioning suspended?): {RETRIED}"
+)
 
 
 @contextmanager
@@ -31,8 +35,11 @@ def told(
     guard: Callable[[], None],
     tell_store: Callable[[LCCPRunStatus], None],
     noted: Callable[[LCCPRunStatus], None],
+    conflicts_last: bool = False,
 ) -> Iterator[None]:
     """A refusal inside, by the API server or by the store, is raised and reported.
+
+    So is a conflict if `conflicts_last`, since it is no race.
 
     `Degraded` says it, as do an event, the metrics, by `noted`, and the store, if it takes that. A
     store that refuses this run alone is otherwise in order, so that nothing else would report it.
@@ -40,15 +47,24 @@ def told(
     A status that was written inside is left as it is; then only the others report the refusal.
     After another failure the metrics report the run as it was read: at least that it is there.
     """
-    try:
-        yield
-    except (InvalidInput, api.AdmissionUnavailable) as error:
+
+    def refused(sentence: str) -> None:
         guard()
-        sentence = cut(f"{error}: {RETRIED}")
         at = datetime.now(UTC)
         status = hindered(run, sentence, at)
         noted(status)
         _tell(run, runs, sentence, status, at, tell_store)
+
+    try:
+        yield
+    except Conflict as error:
+        if conflicts_last:
+            refused(cut(f"{error}: {AGAIN}"))
+        else:
+            noted(run.status or LCCPRunStatus())
+        raise
+    except (InvalidInput, api.AdmissionUnavailable) as error:
+        refused(cut(f"{error}: {RETRIED}"))
         raise
     except StoreUnavailable as error:
         guard()

@@ -79,7 +79,7 @@ class Workers:
             after = self._reconciler.reconcile(key)
         except Conflict as error:
             logger.info("%s", error)
-            return "conflict", 0.5
+            return "conflict", self._backoff(key) / 2
         except LccpError as error:
             logger.warning("%s", error)
             return "error", self._backoff(key)

@@ -3,6 +3,7 @@
 import math
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -30,6 +31,7 @@ from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.events import RETELL_SECONDS
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.ownership import Ownership
+from lccp_operator.kubernetes.reconcile import memory as memory_module
 from lccp_operator.kubernetes.reconcile import reconciler as reconciler_module
 from lccp_operator.kubernetes.reconcile.reconciler import Reconciler
 from lccp_operator.kubernetes.reconcile.resync import IDLE_SECONDS
@@ -445,6 +447,47 @@ def test_only_a_run_object_that_is_gone_counts_as_deleted(
     accepted = objects.read(health.store, namespace.keys("tiny").journal, Journal).accepted
     assert accepted is not None
     assert (accepted.deleted_at is None) is there
+
+
+class Contended(FileStore):
+    """It says of each conditional write that another writer was first, but of the first object."""
+
+    def put_if_match(self, key: str, data: bytes, etag: str) -> str:
+        raise Conflict(f"store s: {key} was changed by another writer")
+
+
+def test_a_conflict_that_lasts_is_told_until_it_is_over(
+    namespace: Namespace, proxied: api.Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
+    namespace.create_run(run_document("tiny"))
+    with reconciling(namespace, proxied, health, tmp_path) as reconciler:
+        for _ in range(2):
+            reconciler.reconcile(key)
+        health.store = Contended(tmp_path)
+        JobPlayer(namespace).start(TRAINING)
+        monkeypatch.setattr(memory_module, "CONFLICTS_SECONDS", 0.5)
+        told = []
+        for _ in range(3):
+            wait_for(lambda: conflicts(reconciler, key), "the journal is not written")
+            told.append(namespace.conditions("tiny")["Degraded"]["status"])
+            time.sleep(0.6)
+        message = namespace.conditions("tiny")["Degraded"]["message"]
+        health.store = FileStore(tmp_path)
+        reconciler.reconcile(key)
+
+    assert told == ["False", "True", "True"]
+    assert "journal.json was changed by another writer: again and again, so" in message
+    assert namespace.conditions("tiny")["Degraded"]["reason"] == "Healthy"
+
+
+def conflicts(reconciler: Reconciler, key: RunKey) -> bool:
+    reconciler.workloads_changed(key)
+    try:
+        reconciler.reconcile(key)
+    except Conflict:
+        return True
+    return False
 
 
 def wait_degraded(reconciler: Reconciler, key: RunKey, namespace: Namespace, told: str) -> None:
