@@ -84,7 +84,8 @@ def test_nothing_is_started_or_judged_while_the_store_is_down(
     )
     assert named["status"] == "True"
     assert "nothing is started or judged until it answers" in named["message"]
-    assert on_s3.conditions("tiny")["Training"]["reason"] == "Running"
+    ended = on_s3.wait_condition("tiny", "Training", "StoreUnreachable")
+    assert "no pod of the last attempt works any more" in ended["message"]
     assert [job["metadata"]["name"] for job in on_s3.jobs()] == [TRAINING]
     assert 'result="unavailable"' in operator_on_s3.get("/metrics")[1]
 
