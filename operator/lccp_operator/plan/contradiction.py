@@ -67,7 +67,7 @@ def _missing(context: Context, status: LCCPRunStatus) -> str | None:
     told = max([status.attempt, *(training.attempt for training in context.trainings)])
     if told > newest:
         return f"attempt {told} of this run (its newest is {newest})"
-    missing = _missing_checkpoint(status, facts) or _missing_states(facts)
+    missing = _missing_checkpoint(status, facts) or _missing_states(context)
     return missing or _missing_newest_state(context) or _missing_end(context, status)
 
 
@@ -111,21 +111,26 @@ def _missing_checkpoint(status: LCCPRunStatus, facts: Facts) -> str | None:
     return f"checkpoint of {told:,} tokens of this run ({there})"
 
 
-def _missing_states(facts: Facts) -> str | None:
-    """A training state, if the trainers for this run object saved any and there is none."""
-    accepted = facts.journal.accepted
+def _missing_states(context: Context) -> str | None:
+    """A training state, if the trainers for this run object saved any and there is none.
+
+    An attempt may have withdrawn damaged ones to start over, if `lostState` says so.
+    """
+    facts, accepted = context.facts, context.journal.accepted
     if facts.checkpoints or facts.newest_state is not None or accepted is None:
         return None
+    restarts = context.spec.checkpoints.lost_state == "Restart"
+    kept = (Cause.COMPLETED,) if restarts else ENDED_WELL
     saved = [
         tokens
         for attempt, beat in facts.heartbeats.items()
         if attempt > accepted.earlier_attempts
-        for tokens in (*beat.states, *beat.checkpoints)
+        for tokens in (*(() if restarts else beat.states), *beat.checkpoints)
     ]
     saved += [
         end.tokens
         for attempt, end in facts.ends.items()
-        if attempt > accepted.earlier_attempts and end.result in ENDED_WELL and end.tokens
+        if attempt > accepted.earlier_attempts and end.result in kept and end.tokens
     ]
     return f"training state of {max(saved):,} tokens of this run" if saved else None
 

@@ -200,9 +200,9 @@ def test_a_copy_that_lacks_an_attempt_starts_none() -> None:
     assert "no attempt 2 of this run (its newest is 1)" in restored.events[0].message
 
 
-def a_world_that_saved_a_state() -> World:
+def a_world_that_saved_a_state(**spec: Any) -> World:
     """Its trainer's heartbeat tells of a state, before the first checkpoint; it is not there."""
-    world = a_world()
+    world = a_world(**spec)
     world.reconcile()
     beat = heartbeat_of(1, 4_096, world.now).model_copy(update={"states": (4_096,)})
     world.store.put(KEYS.heartbeat("a1-00000001"), beat.to_json())
@@ -333,6 +333,31 @@ def test_what_is_lost_for_good_is_trained_again_if_somebody_says_so(way: str) ->
     again.settle()
 
     assert conditions(again.run)["Succeeded"] == ("True", "Completed")
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_an_attempt_that_withdrew_the_only_state_starts_over_if_the_policy_says_so(
+    works: bool,
+) -> None:
+    """The attempt before it saved that state, and no checkpoint."""
+    checkpoints = {"everyTokens": EVERY_TOKENS, "lostState": "Restart"}
+    world = a_world_that_saved_a_state(checkpoints=checkpoints)
+    world.end_training(137)
+    beat = heartbeat_of(2, 0, world.now, phase="Starting")
+    world.store.put(KEYS.state_manifest(4_096), b"{}")
+    for _ in range(2):
+        world.pass_time(700)
+        world.reconcile()
+    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+    world.store.delete(KEYS.state_manifest(4_096))
+    if not works:
+        world.end_training(137)
+
+    world.reconcile()
+
+    assert conditions(world.run)["Degraded"][1] != "StoredRunMissing"
+    world.settle()
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
 
 
 @pytest.mark.parametrize("policy", ["Fail", "Restart"])
