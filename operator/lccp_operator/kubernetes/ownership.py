@@ -62,13 +62,14 @@ class StoreMarks:
     def missing(
         self, run: LCCPRun, facts: Known[Facts] | Unknown, stores: Mapping[str, StoreHealth]
     ) -> str | None:
-        """Why `run` may not begin in its store; None: it may, or it began there, or elsewhere.
+        """Why `run` may not begin in its store; None: it may, or it began, or it is being deleted.
 
         Raises Conflict, ApiUnavailable, StoreUnavailable: try again; InvalidInput if the store or
         the API server refuses.
         """
         begun = run.status is not None and run.status.start_time is not None
-        if begun or isinstance(facts, Unknown) or facts.value.identity is not None:
+        goes = run.metadata.deletion_timestamp is not None
+        if begun or goes or isinstance(facts, Unknown) or facts.value.identity is not None:
             return None
         name = run.spec.checkpoints.store_name
         with self._one_at_a_time:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from lccp.api.conditions import Reason
 from lccp.api.run import LCCPRun
+from lccp.contract.errors import InvalidInput, StoreUnavailable
 from lccp.store.keys import RunKeys
 from lccp_operator.facts import Facts
 from lccp_operator.kubernetes import api
@@ -15,11 +16,14 @@ from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.ownership import Ownership, StoreMarks
 from lccp_operator.kubernetes.reconcile.bodies import asked_anew, held_by, purges
 from lccp_operator.kubernetes.reconcile.memory import Memories, RunMemory, without_gang
+from lccp_operator.kubernetes.reconcile.refusals import doubted
 from lccp_operator.kubernetes.store_health import StoreHealth
 from lccp_operator.kubernetes.workloads.reading import WorkloadReader
 from lccp_operator.kubernetes.workloads.seen import RunKey
-from lccp_operator.observe import StoreObserver
+from lccp_operator.observe import StoreObserver, unreachable
 from lccp_operator.observed import Known, Observed, Unknown
+
+NO_NOTE_THEN = "no run begins until the operator may note in its Lease where its stores are"
 
 
 class Observing:
@@ -47,11 +51,12 @@ class Observing:
     def observed(self, run: LCCPRun, body: Object, memory: RunMemory, now: datetime) -> Observed:
         """The run, whose object is `body`, at `now`, which is UTC."""
         workloads = memory.read_workloads(self._reader, run, now)
-        leaves, facts = without_gang(run, workloads), self._facts(run, memory, now)
+        leaves = without_gang(run, workloads)
+        store, unmarked = self._marked(run, self._facts(run, memory, now), now)
         return Observed(
             workloads=workloads,
-            store=facts,
-            unmarked=self._marks.missing(run, facts, self._stores),
+            store=store,
+            unmarked=unmarked,
             rejected=dict(memory.workloads.rejected),
             offered=self._installation.offered(run),
             finalizer=purges(body),
@@ -88,3 +93,18 @@ class Observing:
         known = ", ".join(self._stores)
         why = f"checkpoints.storeName: there is no store {name!r}; this installation has {known}"
         return Unknown(now, why, Reason.UNKNOWN_STORE)
+
+    def _marked(
+        self, run: LCCPRun, facts: Known[Facts] | Unknown, now: datetime
+    ) -> tuple[Known[Facts] | Unknown, str | None]:
+        """The facts, and why the run may not begin in its store.
+
+        Where the mark, the first object in a store, can't be written, the facts are unknown.
+        """
+        try:
+            with doubted(self.health(run.spec.checkpoints.store_name)):
+                return facts, self._marks.missing(run, facts, self._stores)
+        except api.Refused as error:
+            return Unknown(now, f"{error}: {NO_NOTE_THEN}"), None
+        except (InvalidInput, StoreUnavailable) as error:
+            return Unknown(now, unreachable(error), Reason.STORE_UNREACHABLE), None
