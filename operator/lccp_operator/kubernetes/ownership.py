@@ -14,6 +14,7 @@ from lccp.api.objects.run import StoreMark
 from lccp.api.run import LCCPRun
 from lccp.contract.errors import NotFound
 from lccp.store import objects
+from lccp.store.port import Store
 from lccp_operator.facts import Facts
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
@@ -46,7 +47,8 @@ class StoreMarks:
     """Marks a store before the first run begins in it, and notes in the Lease where that was.
 
     What a run has in a store shows whether it began there. For a run that has yet to begin, the
-    mark does: where it is missing, the URL leads to another place, or the store was emptied.
+    mark does: where it is missing, the URL leads to another place, or the store was emptied. It is
+    looked for before each run begins, since either may happen while the operator runs.
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class StoreMarks:
         self._ownership = ownership
         self._lease = lease
         self._found: set[str] = set()
-        """Names of stores; the mark is looked for once."""
+        """Names of stores whose mark is noted in the Lease."""
         self._one_at_a_time = threading.Lock()
 
     def missing(
@@ -71,18 +73,22 @@ class StoreMarks:
         goes = run.metadata.deletion_timestamp is not None
         if begun or goes or isinstance(facts, Unknown) or facts.value.identity is not None:
             return None
+        if self._lease is None or not self._ownership.owner.id:
+            return None
         name = run.spec.checkpoints.store_name
+        mark, store = StoreMark(installation=self._ownership.owner.id), stores[name].store
+        if name in self._found and store.stat(mark.key) is not None:
+            return None
         with self._one_at_a_time:
-            if self._lease is None or name in self._found or not self._ownership.owner.id:
-                return None
-            why = self._looked_for(name, stores[name], self._lease)
+            why = self._looked_for(name, mark, store, self._lease)
             if why is None:
                 self._found.add(name)
             return why
 
-    def _looked_for(self, name: str, health: StoreHealth, lease: LeaseSettings) -> str | None:
+    def _looked_for(
+        self, name: str, mark: StoreMark, store: Store, lease: LeaseSettings
+    ) -> str | None:
         document = self._read(lease)
-        mark, store = StoreMark(installation=self._ownership.owner.id), health.store
         noted = document["metadata"].get("annotations", {}).get(f"{MARKED}{name}")
         if store.stat(mark.key) is None:
             if noted is not None:

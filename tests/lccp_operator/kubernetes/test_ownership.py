@@ -133,6 +133,28 @@ def test_nor_in_a_place_that_was_emptied() -> None:
     assert "has begun runs in it" in (Installed(cluster, store).missing() or "")
 
 
+def test_nor_where_the_url_leads_to_another_place_by_now() -> None:
+    """A name, a load balancer or a mount changed: the operator's process stays."""
+    cluster, store = OneLease(), Store(RIGHT)
+    installed = Installed(cluster, store)
+    assert installed.missing() is None
+    marked, store.objects = store.objects, {}
+
+    assert "has begun runs in it" in (installed.missing() or "")
+    assert store.objects == {}
+    store.objects = marked
+    assert installed.missing() is None
+
+
+def test_a_mark_that_is_there_costs_the_next_runs_no_call_of_the_api_server() -> None:
+    cluster = OneLease()
+    installed = Installed(cluster, Store(RIGHT))
+    installed.missing()
+    cluster.lease = None
+
+    assert installed.missing() is None
+
+
 def test_it_does_once_the_note_is_removed_or_the_objects_are_copied() -> None:
     cluster, store, copied = OneLease(), Store(RIGHT), Store(WRONG)
     Installed(cluster, store).missing()
