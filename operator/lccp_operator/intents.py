@@ -10,6 +10,7 @@ from lccp.api.objects.journal import Control, Journal, Pinned, StopMarker
 from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.verdict import Verdict
 from lccp.api.status import LCCPRunStatus
+from lccp_operator.observed import HeardBeat
 from lccp_operator.workloads.kind import Workload
 
 
@@ -193,6 +194,8 @@ class Plan:
     """Time until something is due, whatever the store says; None: never."""
     idle: bool = False
     """Nothing runs, and there is nothing to do until the run object changes."""
+    heard: HeardBeat | None = None
+    """The newest attempt's heartbeat; None: the store is not followed, or has none."""
     left_to: str | None = None
     """Another installation, which carries out the run: nothing is done here."""
 

@@ -58,6 +58,14 @@ class Owner:
 
 
 @dataclass(frozen=True)
+class HeardBeat:
+    """A heartbeat that was read: who wrote it, and when by the clock of the writer's node, UTC."""
+
+    writer: str
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Observed:
     """The input of `plan` besides the run object.
 
@@ -80,6 +88,8 @@ class Observed:
     It matters for a run whose status was emptied."""
     status_is_own: bool = True
     """No other process, such as another installation's, has changed it while this one looked."""
+    heard: HeardBeat | None = None
+    """The newest attempt's heartbeat at the last reconcile that followed the store."""
     left_to: str | None = None
     """Installation to which the run is left, according to an earlier event."""
     finalizer: bool = False

@@ -32,6 +32,7 @@ from lccp_operator.plan import (
     evaluations,
     events,
     finish,
+    older,
     status,
     stops,
 )
@@ -75,11 +76,11 @@ def _decided(run: LCCPRun, observed: Observed, now: datetime, judge: Judge) -> P
     if isinstance(observed.workloads, Unknown):
         return _uncertain(run, observed.workloads, observed.workloads, now)
     context = _context(run, observed.store.value, observed.workloads.value, observed, now)
-    missing = contradiction(context)
+    missing = contradiction(context, observed)
     if missing is None and observed.unmarked is not None:
         missing = Refusal(Reason.STORE_UNMARKED, observed.unmarked)
     if missing is not None:
-        return _contradicted(context, missing)
+        return _contradicted(context, missing, observed)
     refusal = acceptance.refusal(context) or lost_before(context)
     if refusal is not None:
         return _refused(context, refusal)
@@ -120,14 +121,15 @@ def _context(
     )
 
 
-def _contradicted(context: Context, missing: Refusal) -> Plan:
+def _contradicted(context: Context, missing: Refusal, observed: Observed) -> Plan:
     """Held; of several installations without a claim on it, only one says so."""
     run, now = context.run, context.now
     why = Unknown(now, missing.message, missing.reason)
     waits = _uncertain(run, why, Known(context.workloads), now)
     if acceptance.told_by_any(run, context.owner, missing.reason, ConditionType.DEGRADED):
         return replace(waits, status=run.status or waits.status)
-    return replace(waits, events=events.of_refusal(context, missing))
+    held = older.withheld(waits, context, missing, observed.heard)
+    return replace(held, events=events.of_refusal(context, missing))
 
 
 def _accepted(context: Context, observed: Observed, judge: Judge) -> Plan:
@@ -145,6 +147,7 @@ def _accepted(context: Context, observed: Observed, judge: Judge) -> Plan:
         requeue_after_seconds=finish.seconds_to_requeue(final),
         due_after_seconds=finish.seconds_to_due(final),
         idle=finish.idle(final),
+        heard=older.heard_in(final),
     )
 
 
@@ -185,7 +188,7 @@ def ended(run: LCCPRun, observed: Observed, now: datetime) -> tuple[Intent, ...]
     if isinstance(observed.store, Unknown) or isinstance(observed.workloads, Unknown):
         return ()
     context = _context(run, observed.store.value, observed.workloads.value, observed, now)
-    if contradiction(context) or acceptance.refusal(context):
+    if contradiction(context, observed) or acceptance.refusal(context):
         return ()
     seen = context.after(acceptance.accepted, attempts.settled, evaluations.settled)
     return tuple(_record(seen, context.facts))

@@ -6,13 +6,15 @@ from lccp.api.objects.journal import Journal
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp_operator.facts import Facts
+from lccp_operator.observed import Observed
 from lccp_operator.plan.acceptance import Refusal, accepted, foreign_owner, told_of_another
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.goals import Aim, branch_trained, goal
+from lccp_operator.plan.older import older_copy
 from lccp_operator.workloads.endings import ENDED_WELL
 
 
-def contradiction(context: Context) -> Refusal | None:
+def contradiction(context: Context, observed: Observed) -> Refusal | None:
     """Why the store can't be the one that status and workloads refer to, or None.
 
     A run's objects are written before its workloads are made, and before the status that mentions
@@ -25,7 +27,7 @@ def contradiction(context: Context) -> Refusal | None:
     foreign = foreign_owner(context.facts, context.owner)
     if foreign is not None:
         return Refusal(Reason.STORE_HOLDS_ANOTHER_RUN, told_of_another(context, foreign))
-    return _told(context, _missing(context, status))
+    return _told(context, _missing(context, status) or older_copy(context, observed))
 
 
 def lost_before(context: Context) -> Refusal | None:
@@ -68,7 +70,7 @@ def _missing(context: Context, status: LCCPRunStatus) -> str | None:
     if told > newest:
         return f"attempt {told} of this run (its newest is {newest})"
     missing = _missing_checkpoint(status, facts) or _missing_states(context)
-    return missing or _missing_newest_state(context) or _missing_end(context, status)
+    return missing or _missing_newest_state(context)
 
 
 def is_of_another_object(run: LCCPRun, journal: Journal, works: bool = False) -> bool:
@@ -85,20 +87,6 @@ def is_of_another_object(run: LCCPRun, journal: Journal, works: bool = False) ->
     if any((attempt.number, attempt.started_at) in attempts for attempt in status.attempts):
         return False
     return works or status.start_time not in (None, accepted.at)
-
-
-def _missing_end(context: Context, status: LCCPRunStatus) -> str | None:
-    """The end of an attempt in the status, if the journal, which is written first, lacks it.
-
-    The journal is then an older copy; or somebody wrote the status, if the gang works.
-    """
-    gang, attempt = context.gang, context.open_attempt
-    if attempt is None or (gang is not None and gang.live):
-        return None
-    known = {told.number for told in status.attempts if told.ended_at is not None}
-    if attempt.number not in known:
-        return None
-    return f"journal.json of this run with the end of attempt {attempt.number} (it is an older one)"
 
 
 def _missing_checkpoint(status: LCCPRunStatus, facts: Facts) -> str | None:
@@ -140,7 +128,7 @@ def _missing_newest_state(context: Context) -> str | None:
 
     Trainers delete only older ones; of a run without a next attempt they may be deleted.
     """
-    works = any(state.live for state in context.trainings.values())
+    works = any(state.live and state.begun for state in context.trainings.values())
     if works or context.spec.checkpoints.lost_state == "Restart":
         return None
     there, saved = context.facts.newest_state, _newest_saved(context) if _trains_on(context) else 0

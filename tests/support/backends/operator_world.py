@@ -31,7 +31,7 @@ from lccp_operator.compact import CompactReport
 from lccp_operator.facts import Facts
 from lccp_operator.intents import ApplyWorkload, Event, Plan
 from lccp_operator.observe import StoreObserver
-from lccp_operator.observed import Known, Observed, Owner, Unknown
+from lccp_operator.observed import HeardBeat, Known, Observed, Owner, Unknown
 from lccp_operator.plan import plan
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.kind import Workload
@@ -296,9 +296,10 @@ class World:
     def restart_operator(self) -> None:
         self.observer = StoreObserver(self.store, KEYS)
         self.events_posted = False
+        self.heard: HeardBeat | None = None
 
     def observed(self) -> Observed:
-        workloads = Known({w: _state(worker) for w, worker in self.workers.items()})
+        workloads = Known({w: _state(w, worker) for w, worker in self.workers.items()})
         store = self.observer.part(self.now)
         return Observed(
             workloads,
@@ -309,6 +310,7 @@ class World:
             reevaluate=self.reevaluate,
             model_config=self.model_config,
             events_posted=self.events_posted,
+            heard=self.heard,
         )
 
     def plan(self, observed: Observed | None = None) -> Plan:
@@ -320,6 +322,7 @@ class World:
         try:
             apply(decided, self.run, Backend(self.store, self, self, self._guard))
             self.events_posted = True
+            self.heard = decided.heard or self.heard
         except Crash:
             self.restart_operator()
         return decided
@@ -490,10 +493,10 @@ def _writer(attempt: int) -> str:
     return writer_name(attempt, f"{attempt:08x}")
 
 
-def _state(worker: Worker) -> WorkloadState:
+def _state(workload: Workload, worker: Worker) -> WorkloadState:
     pod = Pod(
         index=0,
-        uid="pod-0",
+        uid=f"{workload.attempt:08x}" if isinstance(workload, Training) else "pod-0",
         phase=worker.phase,
         exit_code=worker.exit_code,
         disrupted=worker.disrupted,

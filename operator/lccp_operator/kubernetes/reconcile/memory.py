@@ -19,7 +19,7 @@ from lccp_operator.kubernetes.reconcile.resync import Resync
 from lccp_operator.kubernetes.workloads.reading import WorkloadReader
 from lccp_operator.kubernetes.workloads.seen import KubeletTime, RunKey
 from lccp_operator.observe import StoreObserver
-from lccp_operator.observed import Known, Observed, Unknown
+from lccp_operator.observed import HeardBeat, Known, Observed, Unknown
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import WorkloadState
 from lccp_operator.workloads.training import Training
@@ -47,6 +47,8 @@ class RunMemory:
     """Of the status as this process last read or wrote it."""
     events_posted: bool = False
     """The last plan was carried out completely, and the API server took its events."""
+    heard: HeardBeat | None = None
+    """The newest attempt's heartbeat at the last reconcile that followed the store."""
     conflicts_since: float | None = None
     """Since when, by the monotonic clock, every reconcile has met a conflict."""
     idle: bool = False
@@ -61,6 +63,15 @@ class RunMemory:
             self.conflicts_since = self.conflicts_since or time.monotonic()
             raise
         self.conflicts_since = None
+
+    @contextmanager
+    def noting_status(self, runs: KubernetesRuns) -> Iterator[None]:
+        """What is written inside is this process's own, also if another part of the plan fails."""
+        try:
+            yield
+        finally:
+            if runs.written:
+                self.wrote_status(runs.written)
 
     @property
     def conflicts_last(self) -> bool:
@@ -99,6 +110,7 @@ class RunMemory:
 
         An outage of its store does not change whether the run is idle.
         """
+        self.heard = result.heard or self.heard
         if isinstance(observed.store, Known):
             self.idle = result.idle
         if unchanged:

@@ -66,6 +66,7 @@ class Observing:
             namespace_terminating=leaves and self._cluster.is_terminating(run.metadata.namespace),
             events_posted=memory.events_posted,
             status_is_own=memory.status_is_own,
+            heard=memory.heard,
         )
 
     def memory(self, key: RunKey, run: LCCPRun) -> RunMemory:

@@ -152,12 +152,12 @@ class Reconciler:
         result = plan(run, observed, now)
         note(attempt=result.status.attempt or None)
         noted = partial(self._states.note, key, deletion_asked_at=deletion, left_to=result.left_to)
-        memory.events_posted = self._carried_out(result, run, observed, memory, runs, now, noted)
+        with memory.noting_status(runs):
+            posted = self._carried_out(result, run, observed, memory, runs, now, noted)
+        memory.events_posted = posted
         self._left.note(key, uid, result.left_to, runs)
         unchanged = result.changes_nothing and result.status == run.status
         memory.carried_out(result, observed, unchanged and memory.events_posted)
-        if runs.written:
-            memory.wrote_status(runs.written)
         known = runs.written or body
         if memory.resync is None and memory.wrote(known):
             self._inbox.keep(key, known)

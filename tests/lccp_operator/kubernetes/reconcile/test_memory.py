@@ -18,7 +18,7 @@ from lccp_operator.kubernetes.reconcile.memory import Memories, RunMemory, witho
 from lccp_operator.kubernetes.reconcile.resync import Resync
 from lccp_operator.kubernetes.workloads.seen import RunKey
 from lccp_operator.observe import StoreObserver
-from lccp_operator.observed import Known, Observed, Unknown
+from lccp_operator.observed import HeardBeat, Known, Observed, Unknown
 from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import Phase, WorkloadState
 from lccp_operator.workloads.training import Training
@@ -114,3 +114,12 @@ def test_a_status_is_its_own_until_another_process_changes_it_and_once_it_writes
     memory.wrote_status(own)
     memory.read_status(own)
     assert memory.status_is_own
+
+
+def test_the_last_heartbeat_is_remembered_while_the_store_is_not_followed() -> None:
+    memory, heard = a_memory(MemoryStore()), HeardBeat("a1-00000001", START)
+    memory.carried_out(Plan((), LCCPRunStatus(), heard=heard), NOTHING, unchanged=False)
+
+    memory.carried_out(Plan((), LCCPRunStatus()), NOTHING, unchanged=False)
+
+    assert memory.heard == heard

@@ -285,6 +285,21 @@ def test_what_a_store_in_order_refuses_of_one_run_is_told(
     assert "may not be used (Not a directory): it is retried" in told["message"]
 
 
+def test_what_a_reconcile_that_failed_wrote_is_no_other_writers_status(
+    namespace: Namespace, proxied: api.Cluster, tmp_path: Path
+) -> None:
+    (tmp_path / namespace.name).write_text("no folder")
+    namespace.create_run(run_document("tiny"))
+    health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
+
+    with reconciling(namespace, proxied, health, tmp_path) as reconciler:
+        for _ in range(2):
+            with pytest.raises(InvalidInput):
+                reconciler.reconcile(key)
+
+        assert reconciler.memories[key].status_is_own
+
+
 class Full(FileStore):
     """No space is left on its disk, but for the file of a probe if `almost`."""
 

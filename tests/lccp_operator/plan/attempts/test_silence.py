@@ -25,7 +25,9 @@ from lccp_operator.observed import Known
 from lccp_operator.workloads.state import Phase, Pod, WorkloadState
 from lccp_operator.workloads.training import Training
 
-RUNS = WorkloadState(Phase.RUNNING, (Pod(0, "a", Phase.RUNNING),), log="kubectl logs job/tiny")
+RUNS = WorkloadState(
+    Phase.RUNNING, (Pod(0, "00000001", Phase.RUNNING),), log="kubectl logs job/tiny"
+)
 WAITS = WorkloadState(Phase.PENDING, (Pod(0, "a", Phase.PENDING),))
 
 

@@ -1,0 +1,121 @@
+"""An older copy of what the store holds of a run, put back in place of it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from lccp.api.conditions import Reason
+from lccp.api.status import LCCPRunStatus
+from lccp.facts.listing import attempt_of
+from lccp_operator.intents import DeleteWorkload, Plan
+from lccp_operator.observed import HeardBeat, Observed
+from lccp_operator.plan.acceptance import Refusal
+from lccp_operator.plan.context import SET_BACK, Context
+from lccp_operator.workloads.training import Training
+
+
+def heard_in(context: Context) -> HeardBeat | None:
+    """The heartbeat of the newest attempt, by its last writer, as this reconcile read it."""
+    beats = context.facts.heartbeats
+    newest = beats[max(beats)] if beats else None
+    return None if newest is None else HeardBeat(newest.writer, newest.at)
+
+
+def older_copy(context: Context, observed: Observed) -> str | None:
+    """What a copy from before the end of the open attempt lacks; None: it is none.
+
+    Before the attempt had begun, or after its end, a copy lacks an attempt, or nothing that counts.
+    """
+    if context.open_attempt is None:
+        return None
+    return _missing_end(context, observed) or _missing_heartbeat(context, observed)
+
+
+def withheld(waits: Plan, context: Context, missing: Refusal, heard: HeardBeat | None) -> Plan:
+    """That plan of a held run, by which no gang begins, and the next operator knows `heard` too."""
+    if missing.reason is not Reason.STORED_RUN_MISSING:
+        return waits
+    status = _remembered(waits.status, heard)
+    return replace(waits, intents=tuple(_unheard_gangs(context, heard)), status=status)
+
+
+def _remembered(status: LCCPRunStatus, heard: HeardBeat | None) -> LCCPRunStatus:
+    told = status.progress.last_heartbeat_time
+    if heard is None or (told is not None and told >= heard.at):
+        return status
+    progress = status.progress.model_copy(update={"last_heartbeat_time": heard.at})
+    return status.model_copy(update={"progress": progress})
+
+
+def _unheard_gangs(context: Context, heard: HeardBeat | None) -> Iterator[DeleteWorkload]:
+    """The ends of gangs that would train from what is left of this run object's run.
+
+    A queue, or a scheduler, may let them begin at any time. One that reports is left alone.
+    """
+    accepted = context.facts.journal.accepted
+    if accepted is None or accepted.run_uid != context.run.metadata.uid:
+        return
+    for training, state in context.trainings.items():
+        reports = state.begun and (heard is None or _reports(context, training, heard))
+        if state.live and not state.deleting and not reports:
+            yield DeleteWorkload(training)
+
+
+def _reports(context: Context, training: Training, heard: HeardBeat) -> bool:
+    """A pod that the gang has now has written, or is the one that was heard last."""
+    writers = context.trainings[training].writers(training.attempt)
+    return bool(writers & {heard.writer, *(one.writer for one in context.facts.told)})
+
+
+def _missing_end(context: Context, observed: Observed) -> str | None:
+    """The end of an attempt in the status, if the journal, which is written first, lacks it.
+
+    Or somebody else wrote the status: it counts only if none is known to have, and no gang works.
+    """
+    gang, attempt = context.gang, context.open_attempt
+    status = context.run.status or LCCPRunStatus()
+    if attempt is None or (gang is not None and gang.live) or not observed.status_is_own:
+        return None
+    if attempt.number not in {told.number for told in status.attempts if told.ended_at is not None}:
+        return None
+    return f"journal.json of this run with the end of attempt {attempt.number} (it is an older one)"
+
+
+def _missing_heartbeat(context: Context, observed: Observed) -> str | None:
+    """A heartbeat that was read before: each replaces the one before, and is never deleted."""
+    if any("/training/" in key for key in context.facts.damaged):
+        return None
+    at = _gone_since(context, observed.heard) or _older_than_told(context, observed)
+    return None if at is None else f"heartbeat of this run from {_in_words(at)} (an older copy)"
+
+
+def _gone_since(context: Context, heard: HeardBeat | None) -> datetime | None:
+    """The time of that heartbeat, if its writer's is older by now, or gone.
+
+    The clock of a writer that still works may have been set back. What earlier attempts told may
+    be deleted: nobody needs it any more.
+    """
+    attempt, gang = context.open_attempt, context.gang
+    if heard is None or attempt is None or attempt_of(heard.writer) < attempt.number:
+        return None
+    if gang is not None and gang.begun and heard.writer in gang.writers(attempt.number):
+        return None
+    beats = (one.heartbeat for one in context.facts.told if one.writer == heard.writer)
+    there = next((beat.at for beat in beats if beat is not None), None)
+    return heard.at if there is None or there < heard.at else None
+
+
+def _older_than_told(context: Context, observed: Observed) -> datetime | None:
+    """The time of the heartbeat in the status, if each is older, and no process may write one."""
+    status, gang = context.run.status or LCCPRunStatus(), context.gang
+    told = status.progress.last_heartbeat_time
+    if told is None or not observed.status_is_own or told > context.now + SET_BACK:
+        return None
+    works = gang is not None and gang.begun
+    beats = (one.heartbeat for one in context.facts.told)
+    there = any(beat is not None and beat.at >= told for beat in beats)
+    return None if works or there else told
+
+
+def _in_words(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
