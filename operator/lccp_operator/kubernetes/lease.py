@@ -24,6 +24,10 @@ before nobody waits to see its holder silent."""
 logger = logging.getLogger(__name__)
 
 
+class NotLeading(Conflict):
+    """This process may no longer write."""
+
+
 class Leadership:
     """Holds the Lease, or waits for it. `guard` is the leader's permission to write.
 
@@ -49,10 +53,10 @@ class Leadership:
         """Why the Lease can be neither taken nor renewed, in a sentence; empty if it can."""
 
     def guard(self) -> None:
-        """Raises Conflict if this process may no longer write."""
+        """Raises NotLeading if this process may no longer write."""
         if not self._fresh():
             self.leading.clear()
-            raise Conflict("this replica no longer leads: another one takes over")
+            raise NotLeading("this replica no longer leads: another one takes over")
 
     def run(self, stop: threading.Event) -> None:
         """Try for the Lease and renew it until `stop`; then give it up."""

@@ -64,6 +64,8 @@ def error_of(status: int, data: bytes, path: str) -> LccpError:
     match status:
         case 500 if UNDECLARED in message:
             return Refused(f"{path}: {message}: {OTHER_CRD}")
+        case 404 if path.endswith("/status"):
+            return NotFound(f"{path}: {message}: if the run is there, {OTHER_CRD}")
         case 404:
             return NotFound(f"{path}: {message}")
         case 410:

@@ -9,12 +9,13 @@ from datetime import datetime
 from itertools import count
 
 from lccp.api.run import LCCPRun
-from lccp.contract.errors import Conflict, LccpError
+from lccp.contract.errors import Conflict, LccpError, NotFound
 from lccp.store.port import Store
 from lccp_operator.hearing import Hearing
 from lccp_operator.intents import Plan
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.backend import KubernetesRuns, KubernetesWorkloads
+from lccp_operator.kubernetes.lease import NotLeading
 from lccp_operator.kubernetes.reconcile.resync import Resync
 from lccp_operator.kubernetes.workloads.reading import WorkloadReader
 from lccp_operator.kubernetes.workloads.seen import KubeletTime, RunKey
@@ -24,7 +25,8 @@ from lccp_operator.workloads.kind import Workload
 from lccp_operator.workloads.state import WorkloadState
 from lccp_operator.workloads.training import Training
 
-CONFLICTS_SECONDS = 5.0
+RACE_SECONDS = 5.0
+"""How long a race with another writer, or with a deletion, may be lost again and again."""
 
 
 @dataclass
@@ -49,20 +51,30 @@ class RunMemory:
     """The last plan was carried out completely, and the API server took its events."""
     heard: HeardBeat | None = None
     """The newest attempt's heartbeat at the last reconcile that followed the store."""
-    conflicts_since: float | None = None
-    """Since when, by the monotonic clock, every reconcile has met a conflict."""
+    races_since: float | None = None
+    """Since when, by the monotonic clock, every reconcile has lost one."""
     idle: bool = False
     """Nothing of it ran, and nothing was to do, when its store was last read."""
 
     @contextmanager
-    def noting_conflicts(self) -> Iterator[None]:
-        """A conflict inside is raised, and noted until there is none."""
+    def noting_races(self) -> Iterator[None]:
+        """A race that is lost inside is raised, and noted until a reconcile loses none.
+
+        So is an object that is not found, since it may have been deleted just now. A process that
+        has lost the lead has lost none.
+        """
         try:
             yield
-        except Conflict:
-            self.conflicts_since = self.conflicts_since or time.monotonic()
+        except NotLeading:
+            self.races_since = None
             raise
-        self.conflicts_since = None
+        except (Conflict, NotFound):
+            self.races_since = self.races_since or time.monotonic()
+            raise
+        except Exception:
+            self.races_since = None
+            raise
+        self.races_since = None
 
     @contextmanager
     def noting_status(self, runs: KubernetesRuns) -> Iterator[None]:
@@ -74,10 +86,10 @@ class RunMemory:
                 self.wrote_status(runs.written)
 
     @property
-    def conflicts_last(self) -> bool:
-        """Each reconcile has met a conflict, for longer than a race takes."""
-        since = self.conflicts_since
-        return since is not None and time.monotonic() - since >= CONFLICTS_SECONDS
+    def loses_races(self) -> bool:
+        """Each reconcile has lost one, for longer than a race takes."""
+        since = self.races_since
+        return since is not None and time.monotonic() - since >= RACE_SECONDS
 
     def read_workloads(
         self, reader: WorkloadReader, run: LCCPRun, now: datetime

@@ -209,10 +209,9 @@ class Reconciler:
         def tell_store(status: LCCPRunStatus) -> None:
             act(Plan(tuple(said(run, observed.store, status)), status), run, backend)
 
-        lasts = memory.conflicts_last
         with (
-            told(run, runs, guard, tell_store, noted, lasts),
-            memory.noting_conflicts(),
+            told(run, runs, guard, tell_store, noted, memory.loses_races),
+            memory.noting_races(),
             doubted(health),
         ):
             act(result, run, backend)

@@ -8,7 +8,7 @@ from lccp.api.conditions import Reason
 from lccp.api.run import LCCPRun
 from lccp.api.status import LCCPRunStatus
 from lccp.contract.base import cut
-from lccp.contract.errors import Conflict, InvalidInput, LccpError, StoreUnavailable
+from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound, StoreUnavailable
 from lccp_operator.intents import Event, EventReason
 from lccp_operator.kubernetes import api
 from lccp_operator.kubernetes.api.merge import Object
@@ -26,6 +26,7 @@ AGAIN = (
     "again and again, so that another program writes it without end, or the store's conditional "
     f"writes do not work for it (was bucket versioning suspended?): {RETRIED}"
 )
+STILL_NOT_FOUND = f"again and again, though the run is there: {RETRIED}"
 
 
 @contextmanager
@@ -35,11 +36,11 @@ def told(
     guard: Callable[[], None],
     tell_store: Callable[[LCCPRunStatus], None],
     noted: Callable[[LCCPRunStatus], None],
-    conflicts_last: bool = False,
+    loses_races: bool = False,
 ) -> Iterator[None]:
     """A refusal inside, by the API server or by the store, is raised and reported.
 
-    So is a conflict if `conflicts_last`, since it is no race.
+    So are a conflict and an object that is not found if `loses_races`, since they are no races.
 
     `Degraded` says it, as do an event, the metrics, by `noted`, and the store, if it takes that. A
     store that refuses this run alone is otherwise in order, so that nothing else would report it.
@@ -57,9 +58,9 @@ def told(
 
     try:
         yield
-    except Conflict as error:
-        if conflicts_last:
-            refused(cut(f"{error}: {AGAIN}"))
+    except (Conflict, NotFound) as error:
+        if loses_races:
+            refused(cut(f"{error}: {AGAIN if isinstance(error, Conflict) else STILL_NOT_FOUND}"))
         else:
             noted(run.status or LCCPRunStatus())
         raise

@@ -1,6 +1,7 @@
 """What a process remembers of a run shows whether there is anything to do."""
 
 import math
+from contextlib import suppress
 from dataclasses import replace
 from typing import cast
 
@@ -9,11 +10,14 @@ import pytest
 from operator_world import KEYS, START, MemoryStore
 
 from lccp.api.status import LCCPRunStatus
+from lccp.contract.errors import Conflict, LccpError, NotFound, StoreUnavailable
 from lccp_operator.facts import Facts
 from lccp_operator.intents import Plan
 from lccp_operator.kubernetes.api import Cluster
 from lccp_operator.kubernetes.backend import KubernetesRuns, KubernetesWorkloads
 from lccp_operator.kubernetes.events import LateAnswers
+from lccp_operator.kubernetes.lease import NotLeading
+from lccp_operator.kubernetes.reconcile import memory as memory_module
 from lccp_operator.kubernetes.reconcile.memory import Memories, RunMemory, without_gang
 from lccp_operator.kubernetes.reconcile.resync import Resync
 from lccp_operator.kubernetes.workloads.seen import RunKey
@@ -123,3 +127,25 @@ def test_the_last_heartbeat_is_remembered_while_the_store_is_not_followed() -> N
     memory.carried_out(Plan((), LCCPRunStatus()), NOTHING, unchanged=False)
 
     assert memory.heard == heard
+
+
+@pytest.mark.parametrize(
+    ("errors", "lost"),
+    [
+        ((Conflict("first"), NotFound("gone")), True),
+        ((Conflict("first"), None), False),
+        ((Conflict("first"), StoreUnavailable("away")), False),
+        ((Conflict("first"), NotLeading("another")), False),
+    ],
+)
+def test_races_are_lost_again_and_again_only_if_each_reconcile_loses_one(
+    errors: tuple[Exception | None, ...], lost: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory_module, "RACE_SECONDS", 0.0)
+    memory = a_memory(MemoryStore())
+    for error in errors:
+        with suppress(LccpError), memory.noting_races():
+            if error is not None:
+                raise error
+
+    assert memory.loses_races is lost

@@ -481,7 +481,7 @@ def test_a_conflict_that_lasts_is_told_until_it_is_over(
             reconciler.reconcile(key)
         health.store = Contended(tmp_path)
         JobPlayer(namespace).start(TRAINING)
-        monkeypatch.setattr(memory_module, "CONFLICTS_SECONDS", 0.5)
+        monkeypatch.setattr(memory_module, "RACE_SECONDS", 0.5)
         told = []
         for _ in range(3):
             wait_for(lambda: conflicts(reconciler, key), "the journal is not written")
@@ -494,6 +494,34 @@ def test_a_conflict_that_lasts_is_told_until_it_is_over(
     assert told == ["False", "True", "True"]
     assert "journal.json was changed by another writer: again and again, so" in message
     assert namespace.conditions("tiny")["Degraded"]["reason"] == "Healthy"
+
+
+def test_a_status_that_is_not_found_though_the_run_is_there_is_told_by_an_event(
+    namespace: Namespace,
+    proxied: api.Cluster,
+    proxy: ApiProxy,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As in a cluster whose CRD has no subresource status."""
+    monkeypatch.setattr(memory_module, "RACE_SECONDS", 0.2)
+    health, key = StoreHealth(FileStore(tmp_path), print), RunKey(namespace.name, "tiny")
+    namespace.create_run(run_document("tiny"))
+    proxy.faults.extend(Fault("PATCH", "/status", 404) for _ in range(5))
+
+    with reconciling(namespace, proxied, health, tmp_path) as reconciler:
+        for events in ([], ["Refused"], ["Refused"]):
+            with pytest.raises(NotFound):
+                reconciler.reconcile(key)
+            assert namespace.events("tiny") == events
+            time.sleep(0.3)
+        message = namespace.api.list(api.EVENTS, namespace.name)[0]["message"]
+        reconciler.reconcile(key)
+
+    assert "/lccpruns/tiny/status: " in message
+    assert "if the run is there, the CRD in the cluster is of another version" in message
+    assert "again and again, though the run is there: it is retried" in message
+    assert namespace.run("tiny")["status"]["installation"]
 
 
 def conflicts(reconciler: Reconciler, key: RunKey) -> bool:
