@@ -117,9 +117,14 @@ class WorkloadState:
     """What its pods need to find each other, a Service, is gone, or does not select them."""
 
     @property
+    def over(self) -> bool:
+        """No pod of it works any more, if one has."""
+        return all(pod.phase in TERMINAL for pod in self.pods)
+
+    @property
     def ended(self) -> bool:
         """It ended on its own, and no pod of it works any more."""
-        return self.phase in TERMINAL and all(pod.phase in TERMINAL for pod in self.pods)
+        return self.phase in TERMINAL and self.over
 
     @property
     def lingers(self) -> bool:

@@ -1,5 +1,7 @@
 """What a run's training and evaluations are doing or waiting for."""
 
+from dataclasses import replace
+
 import pytest
 from operator_world import (
     EVERY_TOKENS,
@@ -41,6 +43,25 @@ def test_training_tells_what_rank_0_does(phase: str, found: tuple[str, str]) -> 
     world.reconcile()
 
     assert conditions(world.run)["Training"] == found
+
+
+@pytest.mark.parametrize("drains", [True, False])
+def test_a_gang_whose_end_nobody_records_is_not_said_to_train_or_to_save(drains: bool) -> None:
+    world = a_training_world()
+    world.run = with_spec(world.run, suspend=drains)
+    world.reconcile()
+    trouble = Trouble(Reason.STARTING, "no controller has recorded it")
+    ended = WorkloadState(Phase.PENDING, (Pod(0, "a", Phase.SUCCEEDED, exit_code=0),))
+    told = [
+        seen(world, workloads=Known({Training(1): replace(ended, trouble=one)}))
+        for one in (None, trouble)
+    ]
+
+    world.reconcile(told[0])
+    assert conditions(world.run)["Training"] == ("True", "Draining" if drains else "Running")
+    world.reconcile(told[1])
+    assert conditions(world.run)["Training"] == ("False", "Starting")
+    assert message(world, ConditionType.TRAINING) == f"attempt 1: {trouble.message}"
 
 
 def test_a_gang_that_somebody_reduced_while_it_trained_is_not_said_to_train() -> None:

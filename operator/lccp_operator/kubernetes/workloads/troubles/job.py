@@ -8,10 +8,16 @@ from lccp.api import labels
 from lccp.api.conditions import Reason
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.asked import refusal
-from lccp_operator.kubernetes.workloads.seen import CHANGES, Seen
+from lccp_operator.kubernetes.workloads.endings import terminated
+from lccp_operator.kubernetes.workloads.seen import CHANGES, Seen, condition_of
 from lccp_operator.kubernetes.workloads.troubles.pod import has_ended, of_pods, of_silence
 from lccp_operator.kubernetes.workloads.troubles.queue import of_queue
-from lccp_operator.kubernetes.workloads.troubles.told import is_long_ago, refused, trouble
+from lccp_operator.kubernetes.workloads.troubles.told import (
+    SILENCE,
+    is_long_ago,
+    refused,
+    trouble,
+)
 from lccp_operator.workloads.state import Trouble
 
 OF_KUBERNETES = ("foregroundDeletion", "orphan", "batch.kubernetes.io/job-tracking")
@@ -28,6 +34,7 @@ def trouble_of(job: Object, pods: Collection[Object], seen: Seen, now: datetime)
         *_of_creation(job, seen),
         *of_pods(pods, seen),
         *_without_any(job, pods, now),
+        *_not_recorded(job, pods, seen, now),
         *of_silence(pods, now),
     ]
     return found[0] if found else None
@@ -80,6 +87,23 @@ def _without_any(job: Object, pods: Collection[Object], now: datetime) -> Iterat
     began = job.get("status", {}).get("startTime") or meta["creationTimestamp"]
     if not pods and "deletionTimestamp" not in meta and is_long_ago(began, now):
         yield trouble(Reason.STARTING, _without_pods(job))
+
+
+def _not_recorded(
+    job: Object, pods: Collection[Object], seen: Seen, now: datetime
+) -> Iterator[Trouble]:
+    """Its pods have ended, and the Job controller does not say so in the Job."""
+    if pods and all(map(has_ended, pods)) and now - max(_end(p, seen) for p in pods) > SILENCE:
+        told = f"all pods of Job {job['metadata']['name']} have ended, and no controller has"
+        then = "recorded that in the Job, as is waited for: check that kube-controller-manager runs"
+        yield trouble(Reason.STARTING, f"{told} {then}")
+
+
+def _end(pod: Object, seen: Seen) -> datetime:
+    """When it ended: its main container, or else when it was no longer ready."""
+    ready = condition_of(pod["status"], "Ready").get("lastTransitionTime")
+    at = seen.when(pod, terminated(pod).get("finishedAt") or ready)
+    return at or datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
 
 
 def _without_pods(job: Object) -> str:

@@ -1,7 +1,9 @@
 """What blocks a workload is named, in the order in which it must be solved: its Job comes first."""
 
+from datetime import datetime
+
 import pytest
-from seen_objects import LATER, NOW, Told, a_job, a_pod, an_event, trouble_in
+from seen_objects import LATER, NOW, Told, a_job, a_pod, an_event, terminated, trouble_in
 
 from lccp.api.conditions import Reason
 from lccp_operator.kubernetes.api.merge import Object
@@ -128,3 +130,32 @@ def test_a_deleted_job_that_another_program_keeps_is_named_once_no_pod_works(
     found = trouble_in(job, {"pods": pods})
 
     assert found == (None if told is None else Trouble(Reason.HELD_BACK, told))
+
+
+@pytest.mark.parametrize(
+    ("pods", "now", "told"),
+    [
+        (("Failed", "Succeeded"), LATER, True),
+        (("Failed", "Succeeded"), NOW, False),
+        (("Failed", "Running"), LATER, False),
+    ],
+    ids=["all ended", "just now", "one works"],
+)
+def test_a_job_whose_ended_pods_no_controller_records_is_told_after_a_while(
+    pods: tuple[str, ...], now: datetime, told: bool
+) -> None:
+    ended = {"containerStatuses": [terminated(137)]}
+    made = tuple(a_pod(phase, index, **ended) for index, phase in enumerate(pods))
+
+    found = trouble_in(a_job(), {"pods": made}, now)
+
+    recorded = "all pods of Job j have ended, and no controller has recorded that"
+    assert (found is not None and found.message.startswith(recorded)) is told
+
+
+def test_a_pod_whose_node_knows_no_container_ended_when_it_was_no_longer_ready() -> None:
+    ready = {"type": "Ready", "status": "False", "lastTransitionTime": NOW.isoformat()}
+    evicted = a_pod("Failed", conditions=[ready])
+
+    assert trouble_in(a_job(), {"pods": (evicted,)}, NOW) is None
+    assert trouble_in(a_job(), {"pods": (evicted,)}, LATER) is not None
