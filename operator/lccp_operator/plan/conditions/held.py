@@ -14,10 +14,10 @@ from lccp_operator.workloads.training import Training
 Workloads = Known[Mapping[Workload, WorkloadState]] | Unknown
 
 WORKS = {
-    ConditionType.TRAINING: (Training, "no pod of the last attempt"),
-    ConditionType.EVALUATING: (Evaluation, "no evaluator"),
+    ConditionType.TRAINING: (Training, "no pod of the last attempt", "an attempt"),
+    ConditionType.EVALUATING: (Evaluation, "no evaluator", "an evaluator"),
 }
-"""What works while a condition is True: its kind of workload, and the words for none of it."""
+"""What works while a condition is True: its kind of workload, and the words for none and one."""
 
 THEN = "what follows is decided once what Degraded names is mended"
 
@@ -43,7 +43,7 @@ def uncertain(
 ) -> Findings:
     """All conditions while something can't be read: earlier ones stay, Degraded says why.
 
-    But none claims that something works which `workloads` show to have ended. `refused` are the
+    But what `workloads` show to work, or to have ended, is not claimed otherwise. `refused` are the
     conditions that are False for this reason.
     """
     unseen = Finding("Unknown", reason, why)
@@ -51,23 +51,31 @@ def uncertain(
     return (
         dict.fromkeys(OF_EVERY_RUN, unseen)
         | known
-        | _ended(known, workloads, reason)
+        | _as_seen(known, workloads, reason)
         | dict.fromkeys(refused, Finding("False", reason, why))
         | {ConditionType.DEGRADED: Finding("True", reason, why)}
     )
 
 
-def _ended(known: Findings, workloads: Workloads, reason: Reason) -> dict[ConditionType, Finding]:
-    """What is said instead of earlier conditions whose workloads have ended."""
+def _as_seen(known: Findings, workloads: Workloads, reason: Reason) -> dict[ConditionType, Finding]:
+    """What is said instead of earlier conditions that the workloads contradict."""
     if isinstance(workloads, Unknown):
         return {}
-    works = {type(workload) for workload, state in workloads.value.items() if state.live}
-    ended = (t for t, (kind, _) in WORKS.items() if t in known and kind not in works)
-    return {
-        type_: Finding("False", reason, f"{WORKS[type_][1]} works any more: {THEN}")
-        for type_ in ended
-        if known[type_].status == "True"
-    }
+    live = {type(workload) for workload, state in workloads.value.items() if state.live}
+    work = {type(workload) for workload, state in workloads.value.items() if _works(state)}
+    found: dict[ConditionType, Finding] = {}
+    for type_, (kind, none, one) in WORKS.items():
+        claimed = type_ in known and known[type_].status == "True"
+        if claimed and kind not in live:
+            found[type_] = Finding("False", reason, f"{none} works any more: {THEN}")
+        elif not claimed and kind in work:
+            found[type_] = Finding("True", Reason.RUNNING, f"{one} works: {THEN}")
+    return found
+
+
+def _works(state: WorkloadState) -> bool:
+    whole = state.begun and state.pods_begun >= state.pods_expected
+    return whole and not state.deleting and state.trouble is None
 
 
 def kept(states: Iterable[WorkloadState]) -> str:

@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import pytest
 from operator_world import KEYS, NEVER, START, World, a_small_run, begun, conditions, heartbeat_of
+from training_world import message
 
-from lccp.api.conditions import Reason
+from lccp.api.conditions import ConditionType, Reason
 from lccp_operator.observed import Unknown
+from lccp_operator.workloads.state import Phase
+from lccp_operator.workloads.training import Training
 
 
 def training(world: World, store: Unknown) -> tuple[str, str]:
@@ -37,3 +40,16 @@ def test_what_is_not_seen_is_not_said_to_have_ended() -> None:
     world.reconcile(replace(world.observed(), workloads=unseen, store=unseen))
 
     assert conditions(world.run)["Training"] == ("True", "Running")
+
+
+def test_a_gang_that_works_while_its_run_is_held_is_said_to() -> None:
+    world, away = World(a_small_run(), NEVER), Unknown(START, "no answer")
+    world.reconcile()
+    world.workers[Training(1)].phase = Phase.PENDING
+    world.reconcile()
+    assert conditions(world.run)["Training"] == ("False", "Starting")
+
+    assert training(world, away) == ("False", "Starting")
+    world.workers[Training(1)].phase = Phase.RUNNING
+    assert training(world, away) == ("True", "Running")
+    assert message(world, ConditionType.TRAINING).startswith("an attempt works: what follows is")
