@@ -63,6 +63,8 @@ class HeardBeat:
 
     writer: str
     at: datetime
+    back: datetime | None = None
+    """The time of an older one that was found in its place since, and that did not change yet."""
 
 
 @dataclass(frozen=True)

@@ -138,16 +138,16 @@ def _accepted(context: Context, observed: Observed, judge: Judge) -> Plan:
     final = replace(seen, judgement=judgement).after(
         stops.decided, attempts.steered, acceptance.pinned, finish.noted
     )
-    aim = goal(final)
+    aim, heard = goal(final), older.heard(final, observed.heard)
     return Plan(
         intents=(*_finalizer(final, observed), *_intents(final, verdict)),
-        status=status.projected(final, aim),
+        status=older.told_of(status.projected(final, aim), heard),
         verdict=verdict,
         events=events.of(final, aim),
         requeue_after_seconds=finish.seconds_to_requeue(final),
         due_after_seconds=finish.seconds_to_due(final),
         idle=finish.idle(final),
-        heard=older.heard_in(final),
+        heard=heard,
     )
 
 

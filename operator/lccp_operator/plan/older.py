@@ -3,32 +3,53 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeGuard
 
 from lccp.api.conditions import Reason
+from lccp.api.labels import INTRINSIC, evaluation_key
 from lccp.api.status import LCCPRunStatus
 from lccp.facts.listing import attempt_of
 from lccp_operator.intents import DeleteWorkload, Plan
 from lccp_operator.observed import HeardBeat, Observed
 from lccp_operator.plan.acceptance import Refusal
 from lccp_operator.plan.context import SET_BACK, Context
+from lccp_operator.workloads.state import Phase, WorkloadState
 from lccp_operator.workloads.training import Training
 
+JOURNAL = "journal.json of this run"
 
-def heard_in(context: Context) -> HeardBeat | None:
-    """The heartbeat of the newest attempt, by its last writer, as this reconcile read it."""
+
+def heard(context: Context, before: HeardBeat | None) -> HeardBeat | None:
+    """The heartbeat of the newest attempt, by its last writer; None: there is none.
+
+    The one from `before` counts on if an older one is found in its place: the writer may have died,
+    as nobody has seen yet. If the older one is followed by others, the writer's clock was set back.
+    """
     beats = context.facts.heartbeats
     newest = beats[max(beats)] if beats else None
-    return None if newest is None else HeardBeat(newest.writer, newest.at)
+    if newest is None or before is None or newest.writer != before.writer:
+        return None if newest is None else HeardBeat(newest.writer, newest.at)
+    goes_on = before.back is not None and newest.at > before.back
+    if newest.at >= before.at or goes_on:
+        return HeardBeat(newest.writer, newest.at)
+    return replace(before, back=newest.at)
+
+
+def told_of(status: LCCPRunStatus, heard: HeardBeat | None) -> LCCPRunStatus:
+    """That status, which does not follow a heartbeat that went back."""
+    return status if heard is None or heard.back is None else _remembered(status, heard)
 
 
 def older_copy(context: Context, observed: Observed) -> str | None:
-    """What a copy from before the end of the open attempt lacks; None: it is none.
+    """What an older copy of the store lacks; None: nothing shows that it is one.
 
-    Before the attempt had begun, or after its end, a copy lacks an attempt, or nothing that counts.
+    Of attempts, a copy from before the open one had begun, or after its end, lacks an attempt, or
+    nothing that counts. What a status tells does not count if somebody else is known to write it.
     """
     if context.open_attempt is None:
-        return None
-    return _missing_end(context, observed) or _missing_heartbeat(context, observed)
+        return _missing_outcome(context, observed)
+    missing = _missing_end(context, observed) or _missing_outcome(context, observed)
+    return missing or _missing_heartbeat(context, observed)
 
 
 def withheld(waits: Plan, context: Context, missing: Refusal, heard: HeardBeat | None) -> Plan:
@@ -70,7 +91,7 @@ def _reports(context: Context, training: Training, heard: HeardBeat) -> bool:
 def _missing_end(context: Context, observed: Observed) -> str | None:
     """The end of an attempt in the status, if the journal, which is written first, lacks it.
 
-    Or somebody else wrote the status: it counts only if none is known to have, and no gang works.
+    Or somebody else wrote the status, if the gang works.
     """
     gang, attempt = context.gang, context.open_attempt
     status = context.run.status or LCCPRunStatus()
@@ -78,7 +99,24 @@ def _missing_end(context: Context, observed: Observed) -> str | None:
         return None
     if attempt.number not in {told.number for told in status.attempts if told.ended_at is not None}:
         return None
-    return f"journal.json of this run with the end of attempt {attempt.number} (it is an older one)"
+    return f"{JOURNAL} with the end of attempt {attempt.number} (it is an older one)"
+
+
+def _missing_outcome(context: Context, observed: Observed) -> str | None:
+    """The outcome of an evaluation in the status, if neither journal nor report know of it.
+
+    Unless the run's annotation asks for another one: then the status is written last.
+    """
+    if context.reevaluate is not None or not observed.status_is_own:
+        return None
+    told = (context.run.status or LCCPRunStatus()).checkpoints
+    facts, known = context.facts, context.facts.journal.evaluations
+    for tokens in (one.tokens for one in told if one.evaluation == "Succeeded"):
+        key = (tokens, INTRINSIC)
+        reported = key in facts.reports or key in facts.damaged_reports
+        if tokens in facts.checkpoints and evaluation_key(*key) not in known and not reported:
+            return f"{JOURNAL} with the outcome at {tokens:,} tokens (it is an older one)"
+    return None
 
 
 def _missing_heartbeat(context: Context, observed: Observed) -> str | None:
@@ -95,10 +133,10 @@ def _gone_since(context: Context, heard: HeardBeat | None) -> datetime | None:
     The clock of a writer that still works may have been set back. What earlier attempts told may
     be deleted: nobody needs it any more.
     """
-    attempt, gang = context.open_attempt, context.gang
+    attempt = context.open_attempt
     if heard is None or attempt is None or attempt_of(heard.writer) < attempt.number:
         return None
-    if gang is not None and gang.begun and heard.writer in gang.writers(attempt.number):
+    if _works(context.gang) and heard.writer in context.gang.writers(attempt.number):
         return None
     beats = (one.heartbeat for one in context.facts.told if one.writer == heard.writer)
     there = next((beat.at for beat in beats if beat is not None), None)
@@ -107,14 +145,18 @@ def _gone_since(context: Context, heard: HeardBeat | None) -> datetime | None:
 
 def _older_than_told(context: Context, observed: Observed) -> datetime | None:
     """The time of the heartbeat in the status, if each is older, and no process may write one."""
-    status, gang = context.run.status or LCCPRunStatus(), context.gang
-    told = status.progress.last_heartbeat_time
+    told = (context.run.status or LCCPRunStatus()).progress.last_heartbeat_time
     if told is None or not observed.status_is_own or told > context.now + SET_BACK:
         return None
-    works = gang is not None and gang.begun
     beats = (one.heartbeat for one in context.facts.told)
     there = any(beat is not None and beat.at >= told for beat in beats)
-    return None if works or there else told
+    return None if there or _works(context.gang) else told
+
+
+def _works(gang: WorkloadState | None) -> TypeGuard[WorkloadState]:
+    """A pod of it runs, and the end of its process is not seen."""
+    pods = gang.pods if gang is not None else ()
+    return any(pod.phase is Phase.RUNNING and pod.exit_code is None for pod in pods)
 
 
 def _in_words(at: datetime) -> str:

@@ -22,6 +22,7 @@ from operator_world import (
 
 from lccp.api.run import LCCPRun
 from lccp_operator.intents import DeleteWorkload, Plan, WriteConditions
+from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.state import Phase
 from lccp_operator.workloads.training import Training
 
@@ -79,6 +80,28 @@ def test_a_copy_that_comes_back_as_the_trainer_dies_is_not_trained_on_from() -> 
     assert conditions(world.run)["Succeeded"] == ("True", "Completed")
 
 
+@pytest.mark.parametrize("restarted", [True, False])
+def test_nor_if_the_copy_is_read_before_the_trainers_end_is_seen(restarted: bool) -> None:
+    """Its kubelet reports that a second later, or a quarter of an hour."""
+    world = begun(World(a_small_run(), NEVER))
+    copy = copied(world)
+    world.pass_time(100)
+    beats(world, EVERY_TOKENS + 4_096)
+    world.reconcile()
+
+    put_back(world, copy)
+    for _ in range(2):
+        world.reconcile()
+        world.pass_time(15)
+    assert not held(world)
+    if restarted:
+        world.restart_operator()
+    world.end_training(137)
+
+    assert deleted(world.reconcile()) == []
+    assert held(world)
+
+
 def of_the_status(world: World) -> None:
     """Another process leads by now."""
     world.restart_operator()
@@ -127,16 +150,70 @@ def test_a_newest_state_that_vanished_is_missed_before_a_pending_gang_begins() -
     assert held(world)
 
 
-def test_a_trainer_whose_clock_is_set_back_trains_on() -> None:
+def test_a_trainer_whose_clock_is_set_back_is_followed_as_it_goes_on() -> None:
     world = begun(World(a_small_run(), NEVER))
     copied(world)
-    world.now -= timedelta(hours=1)
-    beats(world, EVERY_TOKENS + 4_096)
-    world.now += timedelta(hours=1)
+    for _ in range(3):
+        world.now -= timedelta(hours=1)
+        beats(world, EVERY_TOKENS + 4_096)
+        world.now += timedelta(hours=1)
+        world.reconcile()
+    world.end_training(137)
 
     world.settle()
 
     assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+
+def evaluated(world: World) -> MemoryStore:
+    """A copy of the store, since which the first checkpoint was evaluated."""
+    copy = deepcopy(world.store)
+    world.reconcile()
+    world.evaluate()
+    world.reconcile()
+    world.pass_time()
+    assert world.run.status is not None
+    assert world.run.status.checkpoints[0].evaluation == "Succeeded"
+    return copy
+
+
+@pytest.mark.parametrize("trains", [True, False])
+def test_no_evaluation_is_repeated_for_a_copy_from_before_it(trains: bool) -> None:
+    world = begun(World(a_small_run(), NEVER))
+    copy = evaluated(world)
+    begun_before = list(world.started)
+    put_back(world, copy)
+    if not trains:
+        world.end_training(137)
+
+    for _ in range(3):
+        assert deleted(world.reconcile()) == []
+
+    assert held(world)
+    told = (
+        f"no journal.json of this run with the outcome at {EVERY_TOKENS:,} tokens (it is an older"
+    )
+    assert told in world.events[-1].message
+    assert world.started == begun_before
+
+
+def test_an_evaluation_that_is_asked_for_again_is_not_missed() -> None:
+    """The status still tells of it when the operator dies after it wrote the journal."""
+    world = begun(World(a_small_run(), NEVER))
+    evaluated(world)
+    before = world.run
+    world.reevaluate = f"{EVERY_TOKENS}"
+    world.steps_before_crash = 2
+    while world.journal.evaluations:
+        world.reconcile()
+    world.run = before
+
+    world.settle()
+
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+    assert [w for w in world.started if w == Evaluation(EVERY_TOKENS)] == [
+        Evaluation(EVERY_TOKENS)
+    ] * 2
 
 
 def with_status(run: LCCPRun, **changed: Any) -> LCCPRun:

@@ -66,9 +66,10 @@ def test_nothing_begins_beside_an_attempt_that_nobody_sees_but_that_is_heard(
     off: timedelta, restarted: bool
 ) -> None:
     world = a_training_world()
-    beat = heartbeat_of(1, EVERY_TOKENS, world.now + off)
-    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
-    world.reconcile()
+    for seconds in (-4, -2):
+        beat = heartbeat_of(1, EVERY_TOKENS, world.now + off + timedelta(seconds=seconds))
+        world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+        world.reconcile()
     world.workers.clear()
     for _ in range(3):
         beat = heartbeat_of(1, EVERY_TOKENS, world.now + off)
