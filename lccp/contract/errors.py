@@ -31,7 +31,7 @@ class DiskFailed(InvalidInput):
 
 
 class StoreRefused(InvalidInput):
-    """The object store answers, but can't be used: its keys, bucket, rights or certificate.
+    """The object store answers, but can't be used: its place, keys, bucket, rights or certificate.
 
     What a run asked for is not at fault: it can go on once whoever manages the store acts.
     """

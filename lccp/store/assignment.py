@@ -11,7 +11,7 @@ from lccp.api.objects.journal import Control
 from lccp.api.objects.run import RunIdentity
 from lccp.api.run import LCCPRunSpec
 from lccp.api.spec.sft import SFTSpec
-from lccp.contract.errors import InvalidInput, NotFound
+from lccp.contract.errors import InvalidInput, NotFound, StoreRefused
 from lccp.store.keys import BranchKeys, FineTuningKeys, RunKeys
 from lccp.store.objects import read
 from lccp.store.port import Store
@@ -21,7 +21,8 @@ def attempt_spec(store: Store, keys: RunKeys | BranchKeys, attempt: int) -> LCCP
     """The run's spec as the trainer of an attempt, of the run or of a branch, follows it.
 
     Raises:
-        InvalidInput: one of the two objects is missing, or damaged.
+        StoreRefused: one of the two objects is missing: the store leads to another place.
+        InvalidInput: one of them is damaged.
         StoreUnavailable: the store does not answer.
     """
     key = keys.control(attempt)
@@ -61,6 +62,11 @@ def identity_spec(store: Store, keys: RunKeys) -> LCCPRunSpec:
     return spec_of(_identity(store, keys).identity, keys.identity)
 
 
+def check_place(store: Store, keys: RunKeys) -> None:
+    """Raise StoreRefused if the store holds no such run; as above, if its `run.json` is damaged."""
+    _identity(store, keys)
+
+
 def unknown_probe_fields(store: Store, keys: RunKeys) -> tuple[str, ...]:
     """Fields of the evaluation that this version does not know and ignores. Raises as above."""
     identity = _identity(store, keys).identity
@@ -76,14 +82,14 @@ def _control(store: Store, key: str) -> Control:
     try:
         return read(store, key, Control)
     except NotFound:
-        raise InvalidInput(_missing(store, key)) from None
+        raise StoreRefused(_missing(store, key)) from None
 
 
 def _identity(store: Store, keys: RunKeys) -> RunIdentity:
     try:
         return read(store, keys.identity, RunIdentity)
     except NotFound:
-        raise InvalidInput(_missing(store, keys.identity)) from None
+        raise StoreRefused(_missing(store, keys.identity)) from None
 
 
 def _missing(store: Store, key: str) -> str:

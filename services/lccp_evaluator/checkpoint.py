@@ -8,6 +8,7 @@ from pathlib import Path
 from lccp.api.objects.manifest import FileRecord, Manifest
 from lccp.contract.errors import InvalidInput, NotFound
 from lccp.store import objects
+from lccp.store.assignment import check_place
 from lccp.store.directory import download_directory, file_record
 from lccp.store.keys import BranchKeys, RunKeys, TrainingKeys
 from lccp.store.port import Store
@@ -18,16 +19,18 @@ FILE_SCHEME = "file://"
 def read_manifest(store: Store, keys: RunKeys | BranchKeys, tokens: int) -> Manifest:
     """The manifest of the run's checkpoint at `tokens`, or of the end of a branch from it.
 
-    Raises InvalidInput if there is none.
+    Raises InvalidInput if there is none; StoreRefused if the store does not hold the run either.
     """
     if isinstance(keys, BranchKeys):
         made = objects.branch_end(store, keys)
         if made is None:
+            check_place(store, keys.run)
             raise InvalidInput(f"store {store.url}: there is no checkpoint below {keys.prefix}")
         return made
     try:
         return objects.read(store, keys.checkpoint_manifest(tokens), Manifest)
     except NotFound:
+        check_place(store, keys)
         raise InvalidInput(
             f"store {store.url}: there is no checkpoint at {tokens} tokens "
             f"({keys.checkpoint_manifest(tokens)} is missing)"

@@ -6,10 +6,11 @@ from typing import Any, cast
 import pytest
 
 from lccp.api.objects.manifest import Manifest
-from lccp.contract.errors import InvalidInput
+from lccp.api.objects.run import RunIdentity
+from lccp.contract.errors import InvalidInput, StoreRefused
 from lccp.store.directory import file_record
 from lccp.store.file import FileStore
-from lccp.store.keys import RunKeys
+from lccp.store.keys import BranchKeys, RunKeys
 from lccp.store.objects import write
 from lccp.store.port import Store
 from lccp_evaluator.checkpoint import checkpoint_directory, read_manifest
@@ -92,7 +93,17 @@ def test_a_file_that_was_changed_is_named(store: FileStore, is_remote: bool) -> 
 
 
 def test_a_checkpoint_that_is_not_there_is_named(store: FileStore) -> None:
+    write(store, KEYS.identity, RunIdentity(namespace="lab", name="tiny", identity={}))
     with pytest.raises(
         InvalidInput, match=r"there is no checkpoint at 9 tokens \(.*manifest\.json"
     ):
         read_manifest(store, KEYS, 9)
+
+
+@pytest.mark.parametrize("keys", [KEYS, KEYS.branch(TOKENS)], ids=["a run", "a branch"])
+def test_in_another_place_the_store_is_at_fault_and_not_the_checkpoint(
+    keys: RunKeys | BranchKeys, tmp_path: Path
+) -> None:
+    """Whoever started the evaluator had found the checkpoint: it may be there again."""
+    with pytest.raises(StoreRefused, match=r"there is no lab/tiny/run.json, which whoever starts"):
+        read_manifest(FileStore(tmp_path), keys, TOKENS)

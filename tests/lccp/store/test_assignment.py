@@ -10,7 +10,7 @@ from operator_world import a_small_run
 from lccp.api.identity import identity_of, settings_of
 from lccp.api.objects.journal import Control
 from lccp.api.objects.run import RunIdentity
-from lccp.contract.errors import InvalidInput
+from lccp.contract.errors import StoreRefused
 from lccp.store.assignment import (
     attempt_spec,
     identity_spec,
@@ -86,11 +86,12 @@ def test_fields_of_a_newer_operator_are_left_out_of_branches_and_fine_tunings_to
 
 
 def test_what_is_not_there_is_named_with_who_writes_it(store: Store) -> None:
+    """The run is not at fault: the store leads to another place, perhaps for a moment."""
     identity, _ = documents()
-    with pytest.raises(InvalidInput, match=r"no default/tiny/control/1.json, which whoever starts"):
+    with pytest.raises(StoreRefused, match=r"no default/tiny/control/1.json, which whoever starts"):
         attempt_spec(store, KEYS, 1)
     write(store, KEYS.identity, identity)
-    with pytest.raises(InvalidInput, match=r"no default/tiny/control/1.json, which whoever starts"):
+    with pytest.raises(StoreRefused, match=r"no default/tiny/control/1.json, which whoever starts"):
         attempt_spec(store, KEYS, 1)
-    with pytest.raises(InvalidInput, match=r"no default/other/run.json, which whoever starts"):
+    with pytest.raises(StoreRefused, match=r"no default/other/run.json, which whoever starts"):
         identity_spec(store, RunKeys("default", "other"))

@@ -207,7 +207,7 @@ def test_a_command_that_is_none_is_wrong_input(world: World) -> None:
 
 
 def test_without_its_objects_in_the_store_it_says_what_is_missing(world: World) -> None:
-    assert run(world.environ, SignalEvent()) is ExitCode.CONFIGURATION
+    assert run(world.environ, SignalEvent()) is ExitCode.STORE_REFUSED
     assert "control/1.json" in world.end.message
 
 
