@@ -23,8 +23,6 @@ class ExitCode(IntEnum):
     NOT_FINITE = 76
     """Loss or gradient stayed non-finite: failed; retried only if the policy says so."""
     STORE_REFUSED = 77
-    """The store refused (keys, bucket, rights, certificate), or lacks the run: a new attempt, not
-    counted.
-    """
+    """The store refused (keys, rights), or lacks bucket or run: a new attempt, not counted."""
     KILLED = 137
     """SIGKILL: out of memory, or the node was lost; the pod's status says which."""
