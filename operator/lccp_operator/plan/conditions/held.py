@@ -19,6 +19,9 @@ WORKS = {
 }
 """What works while a condition is True: its kind of workload, and the words for none and one."""
 
+WAITS = frozenset({Reason.QUEUED, Reason.STARTING, Reason.UNSCHEDULABLE})
+"""Reasons of workloads that are there, and have yet to begin."""
+
 THEN = "what follows is decided once what Degraded names is mended"
 
 
@@ -65,8 +68,9 @@ def _as_seen(known: Findings, workloads: Workloads, reason: Reason) -> dict[Cond
     work = {type(workload) for workload, state in workloads.value.items() if _works(state)}
     found: dict[ConditionType, Finding] = {}
     for type_, (kind, none, one) in WORKS.items():
-        claimed = type_ in known and known[type_].status == "True"
-        if claimed and kind not in live:
+        before = known.get(type_)
+        claimed = before is not None and before.status == "True"
+        if before is not None and (claimed or before.reason in WAITS) and kind not in live:
             found[type_] = Finding("False", reason, f"{none} works any more: {THEN}")
         elif not claimed and kind in work:
             found[type_] = Finding("True", Reason.RUNNING, f"{one} works: {THEN}")

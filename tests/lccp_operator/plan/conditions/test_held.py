@@ -53,3 +53,16 @@ def test_a_gang_that_works_while_its_run_is_held_is_said_to() -> None:
     world.workers[Training(1)].phase = Phase.RUNNING
     assert training(world, away) == ("True", "Running")
     assert message(world, ConditionType.TRAINING).startswith("an attempt works: what follows is")
+
+
+@pytest.mark.parametrize("phase", [Phase.QUEUED, Phase.PENDING])
+def test_a_gang_that_is_deleted_while_its_run_is_held_is_not_said_to_wait(phase: Phase) -> None:
+    world, away = World(a_small_run(), NEVER), Unknown(START, "no answer", Reason.STORE_UNREACHABLE)
+    world.reconcile()
+    world.workers[Training(1)].phase = phase
+    world.reconcile()
+    before = conditions(world.run)["Training"]
+
+    assert training(world, away) == before
+    world.workers.clear()
+    assert training(world, away) == ("False", "StoreUnreachable")
