@@ -17,6 +17,9 @@ from lccp_operator.workloads.state import Phase, WorkloadState
 from lccp_operator.workloads.training import Training
 
 JOURNAL = "journal.json of this run"
+OR_EDITED = (
+    "an older copy; or somebody edited the status, from which to remove progress.lastHeartbeatTime"
+)
 
 
 def heard(context: Context, before: HeardBeat | None) -> HeardBeat | None:
@@ -123,8 +126,11 @@ def _missing_heartbeat(context: Context, observed: Observed) -> str | None:
     """A heartbeat that was read before: each replaces the one before, and is never deleted."""
     if any("/training/" in key for key in context.facts.damaged):
         return None
-    at = _gone_since(context, observed.heard) or _older_than_told(context, observed)
-    return None if at is None else f"heartbeat of this run from {_in_words(at)} (an older copy)"
+    if (at := _gone_since(context, observed.heard)) is not None:
+        return f"heartbeat of this run from {_in_words(at)} (an older copy)"
+    if (at := _older_than_told(context, observed)) is not None:
+        return f"heartbeat of this run from {_in_words(at)} ({OR_EDITED})"
+    return None
 
 
 def _gone_since(context: Context, heard: HeardBeat | None) -> datetime | None:

@@ -235,6 +235,24 @@ def test_what_somebody_else_wrote_into_the_status_holds_no_run() -> None:
         assert not held(world)
 
 
+def test_what_nobody_saw_somebody_else_write_is_undone_as_the_message_says() -> None:
+    world = World(a_small_run(), NEVER)
+    world.reconcile()
+    world.workers[Training(1)].phase = Phase.PENDING
+    assert world.run.status is not None
+    forged = world.run.status.progress.model_copy(update={"last_heartbeat_time": world.now})
+    world.run = with_status(world.run, progress=forged)
+    world.reconcile()
+    assert held(world)
+    assert "somebody edited the status, from which to remove progress." in world.events[-1].message
+
+    removed = forged.model_copy(update={"last_heartbeat_time": None})
+    world.run = with_status(world.run, progress=removed)
+    world.settle()
+
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+
 def test_an_end_that_somebody_else_wrote_into_the_status_holds_no_run() -> None:
     world = begun(World(a_small_run(), NEVER))
     assert world.run.status is not None
