@@ -2,12 +2,10 @@
 
 import shutil
 import time
-from pathlib import Path
 
 import pytest
 from a_cluster import JobPlayer, Namespace, run_document
-from apiserver import ApiServer
-from operator_process import OperatorProcess, installation, wait_for
+from operator_process import OperatorProcess, wait_for
 
 from lccp.api.exits import ExitCode
 from lccp_operator.kubernetes.reconcile.emptied import ROUND_SECONDS
@@ -58,33 +56,3 @@ def test_a_run_at_rest_tells_what_its_store_lost(at_rest: Namespace, alone: bool
 
     assert time.monotonic() - gone_at < ROUND_SECONDS + 5
     assert len(at_rest.jobs()) == jobs
-
-
-def test_no_new_run_begins_where_the_store_leads_to_another_place(
-    server: ApiServer, namespace: Namespace, jobs: JobPlayer, tmp_path: Path
-) -> None:
-    def started(folder: str) -> OperatorProcess:
-        release = {"name": "lccp", "namespace": namespace.name}
-        settings = installation(
-            tmp_path / folder, namespaces=[namespace.name], release=release, lease=release
-        )
-        return OperatorProcess(tmp_path, server.kubeconfig, settings).start().wait_ready()
-
-    operator = started("runs")
-    namespace.create_run(run_document("tiny"))
-    jobs.start(TRAINING)
-    assert operator.stop() == 0
-
-    operator = started("rusn")
-    namespace.create_run(run_document("new"))
-    told = namespace.wait_condition("new", "Degraded", "StoreUnmarked")
-    namespace.wait_condition("tiny", "Degraded", "StoredRunMissing")
-    assert "/rusn has no .installation-" in told["message"]
-    assert not list((tmp_path / "rusn").rglob("*.json"))
-    assert operator.stop() == 0
-
-    operator = started("runs")
-    jobs.start("new-train-a1")
-    namespace.wait_condition("new", "Degraded", "False")
-    namespace.wait_condition("tiny", "Degraded", "False")
-    assert operator.stop() == 0

@@ -179,3 +179,32 @@ def test_what_two_installations_refuse_in_their_own_words_is_said_by_one_of_them
     assert said["reason"] == "UnknownStore"
     assert namespace.jobs() == []
     assert [release.stop() for release in releases] == [0, 0]
+
+
+def test_no_new_run_begins_where_the_store_leads_to_another_place(
+    server: ApiServer, namespace: Namespace, tmp_path: Path
+) -> None:
+    def started(folder: str) -> OperatorProcess:
+        lease = {"name": "lccp", "namespace": namespace.name}
+        settings = installed(namespace, tmp_path / folder, "lccp", lease=lease)
+        return OperatorProcess(tmp_path, server.kubeconfig, settings).start().wait_ready()
+
+    jobs = JobPlayer(namespace)
+    operator = started("runs")
+    namespace.create_run(run_document("tiny"))
+    jobs.start("tiny-train-a1")
+    assert operator.stop() == 0
+
+    operator = started("rusn")
+    namespace.create_run(run_document("new"))
+    told = namespace.wait_condition("new", "Degraded", "StoreUnmarked")
+    namespace.wait_condition("tiny", "Degraded", "StoredRunMissing")
+    assert "/rusn has no .installation-" in told["message"]
+    assert not list((tmp_path / "rusn").rglob("*.json"))
+    assert operator.stop() == 0
+
+    operator = started("runs")
+    jobs.start("new-train-a1")
+    namespace.wait_condition("new", "Degraded", "False")
+    namespace.wait_condition("tiny", "Degraded", "False")
+    assert operator.stop() == 0

@@ -23,7 +23,8 @@ from lccp_operator.plan import UNKNOWN_REQUEUE_SECONDS
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.s3, pytest.mark.long]
 
-NAMED_WITHIN_SECONDS = 30.0
+NAMED_WITHIN_SECONDS = 40.0
+"""The checks take up to 28 s, as on a cluster; the rest is for a machine that runs other tests."""
 TRAINING = "tiny-train-a1"
 ASKED_FOR_SECONDS = 2 * UNKNOWN_REQUEUE_SECONDS
 PULSE_REQUESTS_MAX = (STORE_PATIENCE.retries + 1) * (ASKED_FOR_SECONDS / PROBE_SECONDS + 2)
