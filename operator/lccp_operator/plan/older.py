@@ -7,6 +7,7 @@ from typing import TypeGuard
 
 from lccp.api.conditions import Reason
 from lccp.api.labels import INTRINSIC, evaluation_key
+from lccp.api.objects.journal import AttemptRecord
 from lccp.api.status import LCCPRunStatus
 from lccp.facts.listing import attempt_of
 from lccp_operator.intents import DeleteWorkload, Plan
@@ -49,10 +50,12 @@ def older_copy(context: Context, observed: Observed) -> str | None:
     Of attempts, a copy from before the open one had begun, or after its end, lacks an attempt, or
     nothing that counts. What a status tells does not count if somebody else is known to write it.
     """
-    if context.open_attempt is None:
-        return _missing_outcome(context, observed)
-    missing = _missing_end(context, observed) or _missing_outcome(context, observed)
-    return missing or _missing_heartbeat(context, observed)
+    attempt, told = context.open_attempt, context.run.status if observed.status_is_own else None
+    status = told or LCCPRunStatus()
+    if attempt is None:
+        return _missing_outcome(context, status)
+    missing = _missing_end(context, attempt, status) or _missing_outcome(context, status)
+    return missing or _missing_heartbeat(context, attempt, status, observed.heard)
 
 
 def withheld(waits: Plan, context: Context, missing: Refusal, heard: HeardBeat | None) -> Plan:
@@ -91,30 +94,28 @@ def _reports(context: Context, training: Training, heard: HeardBeat) -> bool:
     return bool(writers & {heard.writer, *(one.writer for one in context.facts.told)})
 
 
-def _missing_end(context: Context, observed: Observed) -> str | None:
+def _missing_end(context: Context, attempt: AttemptRecord, status: LCCPRunStatus) -> str | None:
     """The end of an attempt in the status, if the journal, which is written first, lacks it.
 
     Or somebody else wrote the status, if the gang works.
     """
-    gang, attempt = context.gang, context.open_attempt
-    status = context.run.status or LCCPRunStatus()
-    if attempt is None or (gang is not None and gang.live) or not observed.status_is_own:
+    gang = context.gang
+    if gang is not None and gang.live:
         return None
     if attempt.number not in {told.number for told in status.attempts if told.ended_at is not None}:
         return None
     return f"{JOURNAL} with the end of attempt {attempt.number} (it is an older one)"
 
 
-def _missing_outcome(context: Context, observed: Observed) -> str | None:
+def _missing_outcome(context: Context, status: LCCPRunStatus) -> str | None:
     """The outcome of an evaluation in the status, if neither journal nor report know of it.
 
     Unless the run's annotation asks for another one: then the status is written last.
     """
-    if context.reevaluate is not None or not observed.status_is_own:
+    if context.reevaluate is not None:
         return None
-    told = (context.run.status or LCCPRunStatus()).checkpoints
     facts, known = context.facts, context.facts.journal.evaluations
-    for tokens in (one.tokens for one in told if one.evaluation == "Succeeded"):
+    for tokens in (one.tokens for one in status.checkpoints if one.evaluation == "Succeeded"):
         key = (tokens, INTRINSIC)
         reported = key in facts.reports or key in facts.damaged_reports
         if tokens in facts.checkpoints and evaluation_key(*key) not in known and not reported:
@@ -122,25 +123,28 @@ def _missing_outcome(context: Context, observed: Observed) -> str | None:
     return None
 
 
-def _missing_heartbeat(context: Context, observed: Observed) -> str | None:
+def _missing_heartbeat(
+    context: Context, attempt: AttemptRecord, status: LCCPRunStatus, heard: HeardBeat | None
+) -> str | None:
     """A heartbeat that was read before: each replaces the one before, and is never deleted."""
     if any("/training/" in key for key in context.facts.damaged):
         return None
-    if (at := _gone_since(context, observed.heard)) is not None:
+    if (at := _gone_since(context, attempt, heard)) is not None:
         return f"heartbeat of this run from {_in_words(at)} (an older copy)"
-    if (at := _older_than_told(context, observed)) is not None:
+    if (at := _older_than_told(context, status)) is not None:
         return f"heartbeat of this run from {_in_words(at)} ({OR_EDITED})"
     return None
 
 
-def _gone_since(context: Context, heard: HeardBeat | None) -> datetime | None:
+def _gone_since(
+    context: Context, attempt: AttemptRecord, heard: HeardBeat | None
+) -> datetime | None:
     """The time of that heartbeat, if its writer's is older by now, or gone.
 
     The clock of a writer that still works may have been set back. What earlier attempts told may
     be deleted: nobody needs it any more.
     """
-    attempt = context.open_attempt
-    if heard is None or attempt is None or attempt_of(heard.writer) < attempt.number:
+    if heard is None or attempt_of(heard.writer) < attempt.number:
         return None
     if _works(context.gang) and heard.writer in context.gang.writers(attempt.number):
         return None
@@ -149,10 +153,10 @@ def _gone_since(context: Context, heard: HeardBeat | None) -> datetime | None:
     return heard.at if there is None or there < heard.at else None
 
 
-def _older_than_told(context: Context, observed: Observed) -> datetime | None:
+def _older_than_told(context: Context, status: LCCPRunStatus) -> datetime | None:
     """The time of the heartbeat in the status, if each is older, and no process may write one."""
-    told = (context.run.status or LCCPRunStatus()).progress.last_heartbeat_time
-    if told is None or not observed.status_is_own or told > context.now + SET_BACK:
+    told = status.progress.last_heartbeat_time
+    if told is None or told > context.now + SET_BACK:
         return None
     beats = (one.heartbeat for one in context.facts.told)
     there = any(beat is not None and beat.at >= told for beat in beats)

@@ -117,14 +117,14 @@ class WorkloadState:
     """What its pods need to find each other, a Service, is gone, or does not select them."""
 
     @property
-    def over(self) -> bool:
-        """No pod of it works any more, if one has."""
+    def pods_ended(self) -> bool:
+        """No pod of it works any more, if one has; a lost one still may."""
         return all(pod.phase in TERMINAL for pod in self.pods)
 
     @property
     def ended(self) -> bool:
         """It ended on its own, and no pod of it works any more."""
-        return self.phase in TERMINAL and self.over
+        return self.phase in TERMINAL and self.pods_ended
 
     @property
     def lingers(self) -> bool:

@@ -18,6 +18,7 @@ from lccp.api.status import LCCPRunStatus
 from lccp.contract.errors import InvalidInput
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.backend import FINALIZER, KubernetesRuns
+from lccp_operator.kubernetes.workloads.seen import FOREGROUND, ORPHAN
 from lccp_operator.observed import Owner
 from lccp_operator.plan import invalid_spec
 from lccp_operator.plan.acceptance import left_alone
@@ -25,9 +26,6 @@ from lccp_operator.plan.acceptance import left_alone
 BEGUN = ("installation", "startTime")
 MARKS = (*BEGUN, "completionTime")
 """Fields of the status for who owns the run, and whether it began and ended."""
-
-FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
-"""Finalizers of Kubernetes' garbage collector, which deals with the workloads itself."""
 
 UNREAD_THEN = "nothing is started or judged: use the LCCP that wrote it"
 

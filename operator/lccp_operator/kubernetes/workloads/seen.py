@@ -14,6 +14,9 @@ CHANGES = "changes"
 """Key of a Job as it is kept: what it lacks of what was asked of it, in words."""
 
 
+FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
+"""Finalizers of Kubernetes' garbage collector, which deals with the workloads itself."""
+
 KubeletTime = tuple[str, str]
 """UID of a pod, and a time as its kubelet told it."""
 

@@ -55,7 +55,7 @@ def training(context: Context, goal: Goal) -> Finding:
     if attempt is None:
         return _no_attempt(context, goal)
     name = attempt_name(attempt)
-    if attempt.drain_asked_at is not None and not (gang and gang.trouble and gang.over):
+    if attempt.drain_asked_at is not None and not (gang and gang.trouble and gang.pods_ended):
         return Finding("True", Reason.DRAINING, f"{name} saves its state and exits, as requested")
     if gang is None or gang.phase is Phase.QUEUED or not gang.begun:
         return _waiting(context, Training.of(attempt), gang, name)

@@ -9,7 +9,7 @@ from lccp.api.conditions import Reason
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.asked import refusal
 from lccp_operator.kubernetes.workloads.endings import terminated
-from lccp_operator.kubernetes.workloads.seen import CHANGES, Seen, condition_of
+from lccp_operator.kubernetes.workloads.seen import CHANGES, FOREGROUND, ORPHAN, Seen, condition_of
 from lccp_operator.kubernetes.workloads.troubles.pod import has_ended, of_pods, of_silence
 from lccp_operator.kubernetes.workloads.troubles.queue import of_queue
 from lccp_operator.kubernetes.workloads.troubles.told import (
@@ -20,7 +20,7 @@ from lccp_operator.kubernetes.workloads.troubles.told import (
 )
 from lccp_operator.workloads.state import Trouble
 
-OF_KUBERNETES = ("foregroundDeletion", "orphan", "batch.kubernetes.io/job-tracking")
+OF_KUBERNETES = (FOREGROUND, ORPHAN, "batch.kubernetes.io/job-tracking")
 """Finalizers that Kubernetes removes itself."""
 
 
