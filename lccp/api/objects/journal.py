@@ -35,6 +35,15 @@ class AttemptRecord(Contract):
     drain_asked_at: Annotated[
         Time | None, Field(description="When it was requested to save and exit, UTC.")
     ] = None
+    saved_tokens: Annotated[
+        Int64 | None,
+        Field(
+            ge=0,
+            le=TOKENS_MAX,
+            description="Tokens of the newest training state in the store when its end was "
+            "observed; none: there was none. A later attempt begins from no older one.",
+        ),
+    ] = None
     seconds: Annotated[
         dict[str, WholeSeconds],
         Field(

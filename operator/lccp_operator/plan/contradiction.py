@@ -146,19 +146,23 @@ def _trains_on(context: Context) -> bool:
 
 
 def _newest_saved(context: Context) -> int:
-    """Tokens of the newest state, by the last attempt that tells; 0: none.
+    """Tokens of the newest state, by the last attempt of which that is known; 0: none.
 
-    An attempt that trains has checked those that it found, and let damaged ones not count. Only
-    those for this run object count: whoever applied it anew trains on from what is left. A command
-    is no such request: it is repeated after each interruption.
+    A trainer tells in its heartbeats, and has checked those that it found: damaged ones do not
+    count. Of an attempt whose heartbeats were deleted the journal tells. Only attempts for this run
+    object count: whoever applied it anew trains on from what is left. A command is no such request:
+    it is repeated after each interruption.
     """
     facts = context.facts
     earlier = 0 if context.by_command else context.acceptance.earlier_attempts
-    own = {*facts.heartbeats, *facts.ends} - facts.of_branches
+    noted = {one.number: one.saved_tokens for one in context.journal.attempts if not one.branch}
+    own = {*facts.heartbeats, *facts.ends, *noted} - facts.of_branches
     for number in sorted((n for n in own if n > earlier), reverse=True):
         beat, end = facts.heartbeats.get(number), facts.ends.get(number)
         drained = end is not None and end.result is Cause.DRAINED
         saved = (*(beat.states if beat else ()), *((end.tokens,) if end and drained else ()))
         if saved or (beat is not None and beat.phase != "Starting"):
             return max(saved, default=0)
+        if beat is None and (known := noted.get(number)) is not None:
+            return known
     return 0

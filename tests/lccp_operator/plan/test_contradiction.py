@@ -274,6 +274,26 @@ def test_the_newest_state_is_missed_though_there_is_something_older(
     assert conditions(world.run)["Succeeded"] == ("True", "Completed")
 
 
+def test_the_newest_state_is_missed_though_nobody_tells_of_it_any_more() -> None:
+    """First the heartbeats of the ended attempt are deleted, then the states."""
+    world = a_suspended_world()
+    for below in (KEYS.trainings, KEYS.states):
+        for info in world.store.list(below):
+            world.store.delete(info.key)
+        world.restart_operator()
+        world.reconcile()
+        assert conditions(world.run)["Degraded"] == ("False", "Healthy")
+
+    world.run = with_spec(world.run, suspend=False)
+    assert only_tells(world.reconcile())
+
+    told = f"no training state of {EVERY_TOKENS + 4_096:,} tokens of this run (it holds none)"
+    assert told in world.events[-1].message
+    world.store.put(NEWEST, b"{}")
+    world.settle()
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+
 def test_an_older_copy_that_does_not_know_the_end_of_an_attempt_is_not_trained_on_from() -> None:
     """It knows no state and no checkpoint that were saved since, either."""
     world = begun(a_world())

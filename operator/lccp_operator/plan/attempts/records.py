@@ -91,6 +91,7 @@ def _closed(context: Context, attempt: AttemptRecord, ending: Ending) -> Journal
         "cause": ending.cause,
         "counted": ending.counted,
         "message": ending.message,
+        "saved_tokens": context.facts.newest_state if attempt.branch is None else None,
     }
     ended = AttemptRecord.model_validate(attempt.model_dump() | update)
     return _replaced(context, ended.model_copy(update={"seconds": _seconds(context, ended)}))
