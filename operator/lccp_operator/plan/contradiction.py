@@ -22,7 +22,8 @@ def contradiction(context: Context, observed: Observed) -> Refusal | None:
     another URL, or was deleted behind LCCP's back: training from there would repeat its compute.
     """
     status = context.run.status or LCCPRunStatus()
-    if status.start_time is None and not (context.trainings or context.evaluations):
+    told = status.start_time or status.progress.last_heartbeat_time or observed.heard
+    if not (told or context.trainings or context.evaluations):
         return None
     foreign = foreign_owner(context.facts, context.owner)
     if foreign is not None:

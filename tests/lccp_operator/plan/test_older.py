@@ -80,6 +80,22 @@ def test_a_copy_that_comes_back_as_the_trainer_dies_is_not_trained_on_from() -> 
     assert conditions(world.run)["Succeeded"] == ("True", "Completed")
 
 
+def test_nor_if_the_gangs_job_and_the_status_are_gone_too() -> None:
+    """Then only the operator remembers that it had heard more, and tells the next one."""
+    world = begun(World(a_small_run(), NEVER))
+    copy = copied(world)
+
+    world.workers.clear()
+    put_back(world, copy)
+    world.run = world.run.model_copy(update={"status": None})
+
+    assert deleted(world.reconcile()) == []
+    assert held(world)
+    world.restart_operator()
+    assert deleted(world.reconcile()) == []
+    assert held(world)
+
+
 @pytest.mark.parametrize("restarted", [True, False])
 def test_nor_if_the_copy_is_read_before_the_trainers_end_is_seen(restarted: bool) -> None:
     """Its kubelet reports that a second later, or a quarter of an hour."""
