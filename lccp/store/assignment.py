@@ -4,15 +4,19 @@
 `sft/<tokens>/control/<attempt>.json` the same for one that fine-tunes.
 """
 
+from collections.abc import Iterator
+from contextlib import suppress
+
 from pydantic_core import from_json
 
 from lccp.api.identity import joined, left_out, merged, spec_of
 from lccp.api.objects.journal import Control
 from lccp.api.objects.run import RunIdentity
+from lccp.api.objects.training import Heartbeat
 from lccp.api.run import LCCPRunSpec
 from lccp.api.spec.sft import SFTSpec
 from lccp.contract.errors import InvalidInput, NotFound, StoreRefused
-from lccp.store.keys import BranchKeys, FineTuningKeys, RunKeys
+from lccp.store.keys import BranchKeys, FineTuningKeys, RunKeys, TrainingKeys
 from lccp.store.objects import read
 from lccp.store.port import Store
 
@@ -46,6 +50,19 @@ def unknown_fields(
     return tuple(found)
 
 
+def known_state(store: Store, keys: TrainingKeys, attempt: int) -> int:
+    """Tokens of the newest state that the store is known to have held; 0: none is known.
+
+    By whoever made the attempt's gang, or by the attempt's last writer that looked for states: a
+    queue may have taken that one's pods. Raises as above.
+    """
+    known = _control(store, keys.control(attempt)).newest_state or 0
+    for beat in _heartbeats(store, keys, attempt):
+        if beat.knows_states:
+            known = max(beat.states, default=0)
+    return known
+
+
 def fine_tuning_specs(
     store: Store, keys: FineTuningKeys, attempt: int
 ) -> tuple[LCCPRunSpec, SFTSpec]:
@@ -72,6 +89,15 @@ def unknown_probe_fields(store: Store, keys: RunKeys) -> tuple[str, ...]:
     identity = _identity(store, keys).identity
     unknown = left_out(identity, spec_of(identity, keys.identity))
     return tuple(path for path in unknown if path.startswith("evaluation."))
+
+
+def _heartbeats(store: Store, keys: TrainingKeys, attempt: int) -> Iterator[Heartbeat]:
+    """Those of an attempt's writers that can be read, the newest last."""
+    found = store.list(f"{keys.trainings}a{attempt}-")
+    for info in sorted(found, key=lambda info: info.modified):
+        if info.key.endswith("/heartbeat.json"):
+            with suppress(InvalidInput, NotFound):
+                yield read(store, info.key, Heartbeat)
 
 
 def _joined(store: Store, keys: RunKeys, control: Control, key: str) -> LCCPRunSpec:

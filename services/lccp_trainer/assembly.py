@@ -12,6 +12,7 @@ from lccp.api.causes import Cause
 from lccp.api.objects.training import End
 from lccp.contract.errors import InvalidInput
 from lccp.cost.layout import StepShape, step_shape
+from lccp.store.assignment import known_state
 from lccp.store.directory import delete_prefix
 from lccp.store.keys import writer_name
 from lccp.store.patience import patiently
@@ -80,6 +81,8 @@ class Parts:
     saver: Saver
     resume: Resume
     shared: Shared
+    known_state: int
+    """Tokens of the newest state that there was before; 0: none is known."""
 
 
 def train(worker: Worker, connections: Connections) -> End:
@@ -87,7 +90,8 @@ def train(worker: Worker, connections: Connections) -> End:
     parts = build(worker, connections)
     task = parts.task
     connections.watchdog.touch()
-    point = Start(task, parts.saver, parts.resume, connections.reporter)()
+    start = Start(task, parts.saver, parts.resume, connections.reporter, parts.known_state)
+    point = start()
     connections.watchdog.touch()
     logger.info("training starts at %d tokens", point.tokens)
     loop = _loop(connections, parts)
@@ -191,7 +195,8 @@ def build(worker: Worker, connections: Connections) -> Parts:
         ),
     )
     resume = Resume(connections.store, keys, engine, worker.rank, device)
-    return Parts(task, shape, device, groups, engine, saver, resume, shared)
+    known = shared("known state", lambda: known_state(connections.store, keys, invocation.attempt))
+    return Parts(task, shape, device, groups, engine, saver, resume, shared, known)
 
 
 def check_documents(stream: Stream, shared: Shared) -> None:

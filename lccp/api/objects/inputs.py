@@ -52,3 +52,10 @@ class Inputs(StoreObject):
     """The inputs of every attempt of the run: listed once, and the same for all nodes."""
 
     inputs: Annotated[dict[str, Input], Field(description="By the field that names the location.")]
+
+
+class Fetched(Contract):
+    """How far node 0 has come with fetching the run's inputs from buckets and hubs."""
+
+    size: Annotated[Int64, Field(ge=0, description="Bytes fetched so far.")]
+    total: Annotated[Int64, Field(ge=0, description="Bytes in total.")]

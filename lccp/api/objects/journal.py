@@ -235,6 +235,14 @@ class Control(StoreObject):
         dict[str, Any] | None,
         Field(description="How the attempt is carried out: the spec without its identity."),
     ] = None
+    newest_state: Annotated[
+        Int64 | None,
+        Field(
+            ge=0,
+            description="Tokens of the run's newest state before the gang was made: unless "
+            "`lostState` is Restart, the trainer resumes from no older one.",
+        ),
+    ] = None
     sft: Annotated[
         SFTSpec | None,
         Field(description="How a checkpoint is fine-tuned; none: the run is trained."),

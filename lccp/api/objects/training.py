@@ -7,6 +7,7 @@ from pydantic import Field
 
 from lccp.api.causes import Cause
 from lccp.api.objects.base import StoreObject
+from lccp.api.objects.inputs import Fetched
 from lccp.api.objects.losses import HeldOutLoss, PositionShare
 from lccp.contract.base import Contract
 from lccp.contract.scalars import Int64, Time, TokenCount
@@ -141,13 +142,6 @@ class StepRecord(Contract):
     at: Annotated[Time, Field(description="When, UTC.")]
 
 
-class Fetched(Contract):
-    """How far node 0 has come with fetching the run's inputs from buckets and hubs."""
-
-    size: Annotated[Int64, Field(ge=0, description="Bytes fetched so far.")]
-    total: Annotated[Int64, Field(ge=0, description="Bytes in total.")]
-
-
 class Heartbeat(StoreObject):
     """`heartbeat.json`: how far the attempt has come; rewritten every few seconds."""
 
@@ -235,6 +229,11 @@ class Heartbeat(StoreObject):
     problem: Annotated[
         str | None, Field(description="What hampers the attempt now, such as a store that is down.")
     ] = None
+
+    @property
+    def knows_states(self) -> bool:
+        """Its trainer has looked for states, so `states` are all that there are."""
+        return bool(self.states) or self.step > 0 or self.phase in ("Training", "Saving")
 
 
 class End(StoreObject):

@@ -149,21 +149,36 @@ def _trains_on(context: Context) -> bool:
 def _newest_saved(context: Context) -> int:
     """Tokens of the newest state, by the last attempt of which that is known; 0: none.
 
-    A trainer tells in its heartbeats, and has checked those that it found: damaged ones do not
-    count. Of an attempt whose heartbeats were deleted the journal tells. Only attempts for this run
-    object count: whoever applied it anew trains on from what is left. A command is no such request:
-    it is repeated after each interruption.
+    Only attempts for this run object count: whoever applied it anew trains on from what is left. A
+    command is no such request: it is repeated after each interruption.
     """
-    facts = context.facts
+    facts, journal = context.facts, context.journal
     earlier = 0 if context.by_command else context.acceptance.earlier_attempts
-    noted = {one.number: one.saved_tokens for one in context.journal.attempts if not one.branch}
+    noted = {one.number: one.saved_tokens for one in journal.attempts if not one.branch}
     own = {*facts.heartbeats, *facts.ends, *noted} - facts.of_branches
     for number in sorted((n for n in own if n > earlier), reverse=True):
-        beat, end = facts.heartbeats.get(number), facts.ends.get(number)
+        known = (_told_by(facts, number), noted.get(number), _ordered(facts, number))
+        if (saved := next((one for one in known if one is not None), None)) is not None:
+            return saved
+    return 0
+
+
+def _told_by(facts: Facts, attempt: int) -> int | None:
+    """Tokens of its newest state by the last of its trainers that looked for states, or saved one
+    because it was requested to end.
+
+    Damaged states do not count: they withdraw them.
+    """
+    for one in reversed([one for one in facts.told if one.attempt == attempt]):
+        beat, end = one.heartbeat, one.end
         drained = end is not None and end.result is Cause.DRAINED
         saved = (*(beat.states if beat else ()), *((end.tokens,) if end and drained else ()))
-        if saved or (beat is not None and beat.phase != "Starting"):
+        if saved or (beat is not None and beat.knows_states):
             return max(saved, default=0)
-        if beat is None and (known := noted.get(number)) is not None:
-            return known
-    return 0
+    return None
+
+
+def _ordered(facts: Facts, attempt: int) -> int | None:
+    """Tokens of the state that it has to resume from at least."""
+    control = facts.controls.get(attempt)
+    return control.newest_state if control is not None else None

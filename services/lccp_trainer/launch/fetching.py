@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lccp.api.invocation import Invocation
-from lccp.api.objects.training import Fetched, Heartbeat, Ledger
+from lccp.api.objects.inputs import Fetched
+from lccp.api.objects.training import Heartbeat, Ledger
 from lccp.api.run import LCCPRunSpec
 from lccp.contract.errors import LccpError
 from lccp.inputs.fetch import fetched, pinned, read_in_place, remotes

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lccp.api.run import LCCPRunSpec
-from lccp.contract.errors import InvalidInput, LccpError
+from lccp.contract.errors import InvalidInput, LccpError, StoreRefused
 from lccp.cost.architecture import Architecture
 from lccp.cost.scratch import GIBIBYTE, refusal, scratch_bytes
 from lccp.store.keys import BranchKeys
@@ -17,6 +17,7 @@ from lccp_trainer.model.source import read_config
 from lccp_trainer.objectives.task import Task
 from lccp_trainer.schedule import check_budget
 from lccp_trainer.state.progress import Point
+from lccp_trainer.state.publish import complete_tokens
 from lccp_trainer.state.resume import Resume, Resumed
 from lccp_trainer.state.saving import Saver
 
@@ -25,6 +26,10 @@ logger = logging.getLogger(__name__)
 LOST_STATE = (
     "checkpoints.lostState: the run has trained {:,} tokens, but there is no state to resume from: "
     "restore the state, or set Restart to start over from the source model"
+)
+GONE = (
+    "{}: the newest state of this run is of {:,} tokens, where it had one of {:,}: nothing is "
+    "trained again unasked"
 )
 NO_TRUNK = (
     "checkpoints.anneal: {}: the state that this branch starts from is missing or damaged: "
@@ -41,11 +46,14 @@ class Start:
     resume: Resume
     reporter: Reporter | None
     """On rank 0."""
+    known_state: int = 0
+    """Tokens of the newest state that there was before; 0: none is known."""
 
     def __call__(self) -> Point:
         """The engine's point after that.
 
-        Raises InvalidInput if a state that should exist is missing or damaged.
+        Raises InvalidInput if a state that should exist is missing or damaged, StoreRefused if the
+        newest one is gone.
         """
         point = self._resumed()
         if point is not None:
@@ -57,6 +65,7 @@ class Start:
         """Resume from the newest state that verifies; None if there is none."""
         saver, task = self.saver, self.task
         found, damaged = self.resume.newest(saver.states)
+        self._check_newest_is_there(found)
         if found is None:
             self._check_nothing_is_lost(saver.checkpoints | damaged)
         saver.withdraw(damaged)
@@ -69,6 +78,16 @@ class Start:
         if found.told.with_checkpoint:
             saver.checkpoint(point, saver.measured(point))
         return point
+
+    def _check_newest_is_there(self, found: Resumed | None) -> None:
+        """A damaged one is passed over, one that is gone is not: the store's place may be wrong."""
+        known, spec = self.known_state, self.task.spec
+        if spec.checkpoints.lost_state == "Restart" or (found and found.point.tokens >= known):
+            return
+        store, below = self.resume.store, self.resume.keys.states
+        newest = max(complete_tokens(store, below), default=0)
+        if newest < known:
+            raise StoreRefused(GONE.format(store.url, newest, known))
 
     def _check_nothing_is_lost(self, saved: Set[int]) -> None:
         newest, task = max(saved, default=0), self.task

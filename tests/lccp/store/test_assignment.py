@@ -1,6 +1,7 @@
 """The orders of a run's processes, whoever wrote them."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ from operator_world import a_small_run
 from lccp.api.identity import identity_of, settings_of
 from lccp.api.objects.journal import Control
 from lccp.api.objects.run import RunIdentity
+from lccp.api.objects.training import Heartbeat
 from lccp.contract.errors import StoreRefused
 from lccp.store.assignment import (
     attempt_spec,
     identity_spec,
+    known_state,
     unknown_fields,
     unknown_probe_fields,
 )
@@ -95,3 +98,33 @@ def test_what_is_not_there_is_named_with_who_writes_it(store: Store) -> None:
         attempt_spec(store, KEYS, 1)
     with pytest.raises(StoreRefused, match=r"no default/other/run.json, which whoever starts"):
         identity_spec(store, RunKeys("default", "other"))
+
+
+def a_heartbeat(writer: str, *states: int, **more: Any) -> Heartbeat:
+    at = datetime(2026, 1, 5, tzinfo=UTC)
+    fields = {"phase": "Training", "tokens_total": 1_000} | more
+    return Heartbeat(attempt=1, writer=writer, at=at, states=states, **fields)
+
+
+def told(store: Store, *beats: Heartbeat) -> int:
+    for beat in beats:
+        store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+    return known_state(store, KEYS, 1)
+
+
+def test_the_state_to_resume_from_is_the_one_that_the_attempt_was_given(store: Store) -> None:
+    write(store, KEYS.control(1), Control().document())
+    assert known_state(store, KEYS, 1) == 0
+    write(store, KEYS.control(1), Control(newest_state=200).document())
+    assert known_state(store, KEYS, 1) == 200
+
+
+def test_or_the_one_that_other_pods_of_the_attempt_told_of(store: Store) -> None:
+    """A queue took them away. They may have saved newer ones, or withdrawn a damaged one."""
+    write(store, KEYS.control(1), Control(newest_state=200).document())
+    loads = a_heartbeat("a1-00000001", phase="Ending")
+    assert told(store, loads, a_heartbeat("a10-00000001", 900)) == 200
+    assert told(store, a_heartbeat("a1-00000002", 200, 300), loads) == 300
+    store.put(KEYS.heartbeat("a1-00000003"), b"{")
+    assert told(store, a_heartbeat("a1-00000002", 100, phase="Starting")) == 100
+    assert told(store, a_heartbeat("a1-00000002", step=1)) == 0

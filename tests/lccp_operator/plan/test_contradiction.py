@@ -428,6 +428,35 @@ def test_a_state_that_the_last_heartbeat_tells_of_is_missed_once_no_gang_is_left
     assert f"no training state of {EVERY_TOKENS:,} tokens" in world.events[-1].message
 
 
+@pytest.mark.parametrize("attempt", [2, 1], ids=["a later attempt", "other pods of the attempt"])
+def test_what_a_trainer_that_ended_while_it_loaded_did_not_look_for_is_missed(attempt: int) -> None:
+    """Its last heartbeat tells of no states, though there were some."""
+    world = a_suspended_world()
+    world.pass_time(60)
+    world.store.delete(NEWEST)
+    loaded = heartbeat_of(attempt, 0, world.now, phase="Ending")
+    loaded = loaded.model_copy(update={"writer": f"a{attempt}-0badf00d"})
+    world.store.put(KEYS.heartbeat(loaded.writer), loaded.to_json())
+
+    world.run = with_spec(world.run, suspend=False)
+
+    assert only_tells(world.reconcile())
+    assert f"no training state of {EVERY_TOKENS + 4_096:,} tokens" in world.events[-1].message
+
+
+def test_the_state_that_an_attempt_is_to_resume_from_is_missed() -> None:
+    """Nothing else tells of it: the run was applied again, and no trainer has begun since."""
+    world = applied_again(a_suspended_world())
+    world.run = with_spec(world.run, suspend=False)
+    world.reconcile()
+    assert world.facts.controls[max(world.facts.controls)].newest_state == EVERY_TOKENS + 4_096
+    world.store.delete(NEWEST)
+    world.workers.clear()
+
+    assert only_tells(world.reconcile())
+    assert f"no training state of {EVERY_TOKENS + 4_096:,} tokens" in world.events[-1].message
+
+
 def test_a_trainer_that_saved_nothing_yet_begins_again() -> None:
     world = a_world()
     world.reconcile()

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ from planned import SMALL, manifest
 from saved import KEYS, a_point, a_saver
 
 from lccp.api.run import LCCPRun, LCCPRunSpec
-from lccp.contract.errors import InvalidInput, LccpError
+from lccp.contract.errors import InvalidInput, LccpError, StoreRefused
 from lccp.cost.architecture import Architecture
 from lccp.cost.scratch import scratch_bytes
 from lccp.store.file import FileStore
@@ -100,6 +101,29 @@ def test_damaged_states_stay_where_only_they_can_help(
     with pytest.raises(InvalidInput, match="restore the state"):
         with_manifests(first, 300)
     assert complete_tokens(first.saver.publisher.store, KEYS.states) == [300]
+
+
+@pytest.mark.parametrize("older", [{100}, set()], ids=["an older one", "none"])
+def test_without_the_newest_state_that_there_was_nothing_is_trained_again_unasked(
+    tmp_path: Path, older: set[int]
+) -> None:
+    """It was listed, or not even that; the store may lead to another place for a moment."""
+    for listed in ({300}, set()):
+        first = start(tmp_path, {100}, older | listed, there={KEYS: older})
+        with pytest.raises(StoreRefused, match=r": the newest state .* of 100 .* one of 300: no"):
+            with_manifests(replace(first, known_state=300), 100)
+    restarts = start(tmp_path, {100}, older, there={KEYS: older}, lost_state="Restart")
+    assert replace(restarts, known_state=300)().tokens == max(older, default=0)
+
+
+@pytest.mark.parametrize("known", [200, 300])
+def test_a_state_that_is_there_is_enough_though_it_is_newer_or_damaged(
+    tmp_path: Path, known: int
+) -> None:
+    newer = start(tmp_path / "a", {300}, {300}, there={KEYS: {300}})
+    assert replace(newer, known_state=known)().tokens == 300
+    damaged = start(tmp_path / "b", {100}, {100, 300}, there={KEYS: {100}})
+    assert with_manifests(replace(damaged, known_state=known), 100, 300) == [100]
 
 
 def begun(folder: Path, **more: Any) -> Point:

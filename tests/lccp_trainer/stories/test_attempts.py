@@ -372,6 +372,26 @@ def test_a_damaged_state_is_passed_over_for_the_one_before(
     )
 
 
+def test_a_state_that_is_gone_is_not_trained_again(new_world: Callable[[], World]) -> None:
+    world = new_world()
+    document = world.document(**LONG, topology={"nodes": 1})
+    document["spec"]["training"]["tokens"] = 2 * BATCH_TOKENS
+    first = world.start(document)
+    assert first.wait() == ExitCode.OK, first.log
+    (newest,) = complete_states(world.store, KEYS)
+    world.store.delete(KEYS.state_manifest(newest.tokens))
+    environ = world.environ(document, 2)
+    control = read(world.store, KEYS.control(2), Control)
+    write(world.store, KEYS.control(2), control.model_copy(update={"newest_state": newest.tokens}))
+
+    second = world.launch(environ, KEYS)
+
+    assert second.wait() == ExitCode.STORE_REFUSED, second.log
+    assert second.end.result is Cause.STORE_REFUSED
+    assert f"where it had one of {newest.tokens:,}" in second.end.message
+    assert (second.heartbeat.step, second.heartbeat.states) == (0, ())
+
+
 def poisoned(world: World, data: str, stage: int) -> Attempt:
     """A started run of one process over `data`, with a model that can't stand some of it."""
     document = world.document(

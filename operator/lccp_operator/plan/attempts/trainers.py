@@ -94,11 +94,15 @@ def _stop_told(context: Context) -> list[Intent]:
 
 
 def _control(context: Context, attempt: AttemptRecord) -> list[Intent]:
-    """The requests to the attempt: its settings, while it has no gang, and to drain."""
+    """The requests to the attempt: while it has no gang, its settings and from which state it
+    resumes; and to drain.
+    """
     known = context.facts.controls.get(attempt.number, Control())
     wanted = known
     if context.gang is None and not has_begun(context, attempt):
-        wanted = wanted.model_copy(update={"settings": settings_of(context.spec)})
+        newest = context.facts.newest_state if attempt.branch is None else None
+        begins = {"settings": settings_of(context.spec), "newest_state": newest}
+        wanted = wanted.model_copy(update=begins)
     if attempt.drain_asked_at is not None:
         wanted = wanted.model_copy(update={"request": "Drain"})
     return [] if wanted == known else [WriteControl(attempt.number, wanted)]

@@ -125,6 +125,16 @@ def test_an_attempt_is_told_its_settings_before_its_gang_begins() -> None:
     assert settings(world, 1) == 2
 
 
+def test_an_attempt_is_told_from_which_state_it_resumes_before_its_gang_begins() -> None:
+    world = a_training_world()
+    assert world.facts.controls[1].newest_state is None
+    world.store.put(KEYS.state_manifest(4_096), b"{}")
+    world.end_training(ExitCode.TERMINATED)
+    world.reconcile()
+
+    assert world.facts.controls[2].newest_state == 4_096
+
+
 def test_changed_settings_take_effect_at_the_next_attempt_and_say_so() -> None:
     world = a_training_world()
     world.run = with_spec(world.run, **topology(2))

@@ -23,7 +23,8 @@ from training_world import message
 from lccp.api.causes import Cause
 from lccp.api.conditions import ConditionType
 from lccp.api.exits import ExitCode
-from lccp.api.objects.training import End, Fetched
+from lccp.api.objects.inputs import Fetched
+from lccp.api.objects.training import End
 from lccp.store.keys import writer_name
 from lccp_evaluator.importer.pulse import BEAT_SECONDS
 from lccp_operator.observed import Known

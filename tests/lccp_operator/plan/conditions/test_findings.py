@@ -19,7 +19,7 @@ from operator_world import (
 from training_world import a_training_world, a_world, message, seen
 
 from lccp.api.conditions import ConditionType, Reason
-from lccp.api.objects.training import Fetched
+from lccp.api.objects.inputs import Fetched
 from lccp_operator.observed import Known
 from lccp_operator.workloads.evaluation import Evaluation
 from lccp_operator.workloads.kind import Workload
