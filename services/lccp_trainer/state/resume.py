@@ -28,6 +28,10 @@ logger = logging.getLogger(__name__)
 
 READS = 2
 """Of a state, before it is declared damaged."""
+GONE = (
+    "{}: the newest state of this run is of {:,} tokens, where it had one of {:,}: nothing is "
+    "trained again unasked"
+)
 
 
 @dataclass(frozen=True)
@@ -129,10 +133,17 @@ class Rewind:
     _count: int = 0
 
     def __call__(self) -> Point | None:
-        """The engine's new point; None, and nothing changed, if no state verifies."""
+        """The engine's new point; None, and nothing changed, if no state verifies.
+
+        Raises StoreRefused if the newest one that was saved is gone.
+        """
         self._count += 1
         self.saver.uploader.wait()
-        found, damaged = self.resume.newest(self.shared(f"rewind/{self._count}", self._states))
+        complete = self.shared(f"rewind/{self._count}", self._states)
+        newest, saved = max(complete, default=0), max(self.saver.states, default=0)
+        if newest < saved:
+            raise StoreRefused(GONE.format(self.resume.store.url, newest, saved))
+        found, damaged = self.resume.newest(complete)
         if found is None:
             return None
         self.saver.withdraw(damaged)

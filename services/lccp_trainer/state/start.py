@@ -18,7 +18,7 @@ from lccp_trainer.objectives.task import Task
 from lccp_trainer.schedule import check_budget
 from lccp_trainer.state.progress import Point
 from lccp_trainer.state.publish import complete_tokens
-from lccp_trainer.state.resume import Resume, Resumed
+from lccp_trainer.state.resume import GONE, Resume, Resumed
 from lccp_trainer.state.saving import Saver
 
 logger = logging.getLogger(__name__)
@@ -26,10 +26,6 @@ logger = logging.getLogger(__name__)
 LOST_STATE = (
     "checkpoints.lostState: the run has trained {:,} tokens, but there is no state to resume from: "
     "restore the state, or set Restart to start over from the source model"
-)
-GONE = (
-    "{}: the newest state of this run is of {:,} tokens, where it had one of {:,}: nothing is "
-    "trained again unasked"
 )
 NO_TRUNK = (
     "checkpoints.anneal: {}: the state that this branch starts from is missing or damaged: "

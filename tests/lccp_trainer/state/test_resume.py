@@ -164,7 +164,7 @@ def test_every_rewind_asks_anew_which_states_are_complete(tmp_path: Path) -> Non
     resume = Resuming(FileStore(tmp_path), RunKeys("default", "tiny"))
     waited: list[bool] = []
     uploader = SimpleNamespace(wait=lambda: waited.append(True))
-    saver = SimpleNamespace(uploader=uploader, withdraw=lambda damaged: None)
+    saver = SimpleNamespace(uploader=uploader, withdraw=lambda damaged: None, states=set())
     rewind = Rewind(resume, saver, Shared(0, Facts()))  # type: ignore[arg-type]
 
     assert rewind() is None
@@ -209,3 +209,11 @@ def test_a_rewind_that_finds_no_intact_state_leaves_them_all(
     saver, point = rewound(store, tmp_path)
     assert (point, saver.states) == (None, {*STATES})
     assert complete_tokens(store, KEYS.states) == [*STATES]
+
+
+def test_a_rewind_does_not_train_again_what_was_saved_and_is_gone(
+    store: FileStore, tmp_path: Path
+) -> None:
+    store.delete(KEYS.state_manifest(200))
+    with pytest.raises(StoreRefused, match=r"is of 100 tokens, where it had one of 200: nothing"):
+        rewound(store, tmp_path)
