@@ -131,7 +131,7 @@ def _missing_heartbeat(
         return None
     if (at := _gone_since(context, attempt, heard)) is not None:
         return f"heartbeat of this run from {_in_words(at)} (an older copy)"
-    if (at := _older_than_told(context, status)) is not None:
+    if (at := _older_than_told(context, attempt, status)) is not None:
         return f"heartbeat of this run from {_in_words(at)} ({OR_EDITED})"
     return None
 
@@ -153,10 +153,15 @@ def _gone_since(
     return heard.at if there is None or there < heard.at else None
 
 
-def _older_than_told(context: Context, status: LCCPRunStatus) -> datetime | None:
-    """The time of the heartbeat in the status, if each is older, and no process may write one."""
+def _older_than_told(
+    context: Context, attempt: AttemptRecord, status: LCCPRunStatus
+) -> datetime | None:
+    """The time of the heartbeat in the status, if each is older, and no process may write one.
+
+    One from before the attempt was told by an earlier one.
+    """
     told = status.progress.last_heartbeat_time
-    if told is None or told > context.now + SET_BACK:
+    if told is None or not attempt.started_at <= told <= context.now + SET_BACK:
         return None
     beats = (one.heartbeat for one in context.facts.told)
     there = any(beat is not None and beat.at >= told for beat in beats)

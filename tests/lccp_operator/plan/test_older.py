@@ -294,15 +294,25 @@ def test_an_unreadable_heartbeat_is_no_older_copy() -> None:
     assert not held(world)
 
 
-def test_what_is_deleted_after_an_attempt_has_ended_is_not_missed() -> None:
-    """As by a rule of the bucket, while the run is suspended: no state is lost with it."""
+@pytest.mark.parametrize("pending", [True, False])
+def test_what_is_deleted_after_an_attempt_has_ended_is_not_missed(pending: bool) -> None:
+    """As by a rule of the bucket, while the run is suspended, or queued: no state is lost."""
     world = begun(World(a_small_run(), NEVER))
     copied(world)
     world.run = with_spec(world.run, suspend=True)
     world.settle()
-    world.store.delete(KEYS.heartbeat("a1-00000001"))
+    world.pass_time(60)
     world.run = with_spec(world.run, suspend=False)
+    if pending:
+        world.reconcile()
+        world.workers[Training(2)].phase = Phase.PENDING
+    world.store.delete(KEYS.heartbeat("a1-00000001"))
+    world.restart_operator()
+    world.reconcile()
+    assert not held(world)
 
+    if pending:
+        world.workers[Training(2)].phase = Phase.RUNNING
     world.settle()
 
     assert conditions(world.run)["Succeeded"] == ("True", "Completed")
