@@ -120,6 +120,8 @@ class Trainer:
         print(f"threads {os.environ['OMP_NUM_THREADS']}, niceness {os.nice(0)}", flush=True)
         if RANK > 0:
             return self.follow()
+        if (control().get("newestState") or 0) > self.tokens:
+            return self.end("StoreRefused", 77)
         if self.options.from_zero and not self.tokens:
             self.save_checkpoint()
         self.beat()
