@@ -706,6 +706,17 @@ CASES = {
         quiet=(9, 12, 50),
         labels={"namespace": "east"},
     ),
+    "a namespace that the operator may no longer read": Case(
+        "LCCPNamespaceRefused",
+        {
+            f'lccp_namespace_refused{{namespace="lccp",pod="{pod}",watched_namespace="{name}"}}': on
+            for pod in ("one", "two")
+            for name, on in {"team-a": "0x70", "team-b": "0x9 1x30 0x30"}.items()
+        },
+        firing=(12, 35),
+        quiet=(9, 45),
+        labels={"namespace": "lccp", "watched_namespace": "team-b"},
+    ),
     "no leader": Case(
         "LCCPOperatorDown",
         {

@@ -9,7 +9,8 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from itertools import chain, repeat
 from typing import Any
 
 import kopf
@@ -31,9 +32,22 @@ NEVER_SECONDS = 86_400.0
 """Kopf's limit for silence stays out of use: it may cancel the task that takes the events, while
 that hands one on; nobody would notice."""
 
+PAUSES_SECONDS = (1, 1, 2, 3, 5)
+"""Before each further try of a request that fails or is refused; then the last one, for ever."""
+
 UNSERVED = "the API server does not serve LCCPRuns: apply the chart's crds/lccpruns.lccp.io.yaml"
 
 logger = logging.getLogger(__name__)
+
+
+class _ForEver:
+    """Kopf gives up after so many tries as there are pauses, and the whole process ends with it.
+
+    Of several namespaces, one may refuse: because it was deleted, or a Role in it.
+    """
+
+    def __iter__(self) -> Iterator[int]:
+        return chain(PAUSES_SECONDS, repeat(PAUSES_SECONDS[-1]))
 
 
 class _NothingStored(kopf.DiffBaseStorage):
@@ -68,6 +82,7 @@ def registry(
         settings.persistence.diffbase_storage = _NothingStored()
         settings.posting.enabled = False
         settings.scanning.disabled = True
+        settings.networking.error_backoffs = _ForEver()
         settings.watching.server_timeout = WATCH_SECONDS
         settings.watching.client_timeout = WATCH_SECONDS + DEAD_SECONDS
         settings.watching.inactivity_timeout = NEVER_SECONDS

@@ -37,6 +37,12 @@ class Metrics:
         depth = Gauge("lccp_queue_depth", "Runs that are due for a reconcile.", registry=registry)
         depth.set_function(queue_depth)
         self.leading = Gauge("lccp_leading", "1 on the replica that leads.", registry=registry)
+        self._refused = Gauge(
+            "lccp_namespace_refused",
+            "1 if the API server does not let the operator read a namespace that it watches.",
+            ["watched_namespace"],
+            registry=registry,
+        )
         self._last = Gauge(
             "lccp_last_reconcile_timestamp_seconds", "End of the last reconcile.", registry=registry
         )
@@ -63,6 +69,10 @@ class Metrics:
     def store_called(self, method: str, result: str, seconds: float) -> None:
         """One call of a store ended."""
         self._store.labels(method, result).observe(seconds)
+
+    def refused(self, namespace: str, is_refused: bool) -> None:
+        """Whether the API server lets the operator read that namespace."""
+        self._refused.labels(namespace).set(is_refused)
 
     def reconciled(self, result: str, seconds: float) -> None:
         """One reconcile ended."""

@@ -119,6 +119,7 @@ class Service:
         while not (asked or any(informer.restored for informer in self._informers)):
             time.sleep(TICK_SECONDS)
             self._note_leading()
+            self._note_refusals()
         if not asked:
             logger.error(
                 "the API server was restored from an older snapshot, of which watches report "
@@ -181,6 +182,11 @@ class Service:
         leads = self._leading.is_set()
         self._metrics.leading.set(leads)
         self._led_since = (self._led_since or time.monotonic()) if leads else None
+
+    def _note_refusals(self) -> None:
+        refusals = [informer.refusals for informer in self._informers]
+        for namespace in self._namespaces:
+            self._metrics.refused(namespace, any(namespace in told for told in refusals))
 
     def _unhealthy(self) -> Iterator[str]:
         if self._led_since is None or time.monotonic() - self._led_since < STALE_SECONDS:

@@ -55,6 +55,26 @@ def test_a_run_is_told_with_its_object_until_it_is_gone_and_nothing_is_stored_in
     assert {"annotations", "finalizers"}.isdisjoint(stored["metadata"])
 
 
+def test_a_namespace_that_refuses_for_long_is_watched_once_it_does_not(
+    namespace: Namespace, proxy: ApiProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kubeconfig = proxy.kubeconfig(tmp_path / "kubeconfig")
+    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(kubeconfig))
+    monkeypatch.setattr(handlers, "PAUSES_SECONDS", (0.01,))
+    proxy.faults.extend([Fault("GET", f"{namespace.name}/lccpruns", 403)] * 20)
+    told: list[RunKey] = []
+    watch = RunWatch(connect(kubeconfig), (namespace.name,), lambda key, _: told.append(key))
+    thread = threading.Thread(target=watch.follow)
+    thread.start()
+    try:
+        namespace.create_run(run_document("tiny"))
+        wait_for(lambda: told, "nothing is told")
+    finally:
+        watch.stop()
+        thread.join(20)
+    assert not proxy.faults
+
+
 @pytest.mark.parametrize("dead", [False, True])
 def test_watches_are_begun_again_and_again_also_beside_dead_ones(
     namespace: Namespace,
@@ -139,3 +159,27 @@ def test_runs_are_watched_once_they_are_served_and_when_they_are_served_again(
         wait_for(lambda: bare.call("GET", CRD).code == 404, "the CRD stays")
         operator.start()
     operator.kill()
+
+
+@pytest.mark.long
+def test_a_namespace_that_refuses_takes_none_of_the_others_away(
+    server: ApiServer, namespace: Namespace, proxy: ApiProxy, tmp_path: Path
+) -> None:
+    refusing: Namespace = Namespace.create(namespace.api, namespace.root)
+    proxy.faults.extend([Fault("GET", f"/{refusing.name}/", 403)] * 10_000)
+    watched = [refusing.name, namespace.name]
+    kubeconfig = proxy.kubeconfig(tmp_path / "kubeconfig")
+    settings = installation(namespace.root, namespaces=watched)
+    operator = OperatorProcess(tmp_path, kubeconfig, settings).start().wait_ready()
+    for one in (refusing, namespace):
+        one.create_run(run_document("tiny"))
+
+    namespace.wait_job("tiny-train-a1")
+    for name, value in zip(watched, (1.0, 0.0), strict=True):
+        shown = f'lccp_namespace_refused{{watched_namespace="{name}"}} {value}'
+        assert shown in operator.get("/metrics")[1]
+    assert refusing.job("tiny-train-a1") is None
+
+    proxy.faults.clear()
+    refusing.wait_job("tiny-train-a1")
+    assert operator.stop() == 0

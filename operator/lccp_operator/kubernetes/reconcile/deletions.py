@@ -8,7 +8,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 
 from lccp.api.objects.journal import Journal
@@ -30,6 +30,9 @@ SWEEP_SECONDS = 3_600.0
 RETRY_SECONDS = 30.0
 TICK_SECONDS = 0.5
 NAMESPACE = re.compile("[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+
+Listed = Mapping[str | None, Mapping[RunKey, str]]
+"""Run objects, with their stores, by scope: a namespace, or None for all of them."""
 
 logger = logging.getLogger(__name__)
 
@@ -69,33 +72,42 @@ class UnseenDeletions:
                 due_at = time.monotonic() + (SWEEP_SECONDS if self.sweep() else RETRY_SECONDS)
 
     def sweep(self) -> bool:
-        """Search all stores once; False if that was not possible for each of them."""
+        """Search all stores once; False if that was not possible for each of them.
+
+        A namespace that may not be read is left out, and makes it False too.
+        """
         try:
             owner = self._ownership.owner.id
             there = self._runs() if owner else {}
         except LccpError as error:
             logger.warning("the check for deleted runs is postponed: %s", error)
             return False
-        self._settled -= {(store, key) for key, store in there.items()}
+        self._settled -= {(store, key) for runs in there.values() for key, store in runs.items()}
         stores = self._stores if owner else ()
         missed = [name for name in stores if not self._looked_through(name, owner, there)]
-        return not missed
+        refused = owner and len(there) < len(self._namespaces)
+        return not (missed or refused)
 
-    def _runs(self) -> dict[RunKey, str]:
-        """The existing run objects, with their stores.
+    def _runs(self) -> Listed:
+        """The existing run objects. Raises as a call does: an incomplete list is of no use."""
+        found: dict[str | None, dict[RunKey, str]] = {}
+        for scope in self._namespaces or (None,):
+            try:
+                bodies = self._cluster.list(api.RUNS, scope)
+            except api.Forbidden:
+                if scope is None:
+                    raise
+            else:
+                found[scope] = {_key(body["metadata"]): store_name(body) for body in bodies}
+        return found
 
-        Raises as a call does: an incomplete list is of no use.
-        """
-        listings = [self._cluster.list(api.RUNS, name) for name in self._namespaces or (None,)]
-        bodies = [body for listing in listings for body in listing]
-        return {_key(body["metadata"]): store_name(body) for body in bodies}
-
-    def _looked_through(self, name: str, owner: str, there: Mapping[RunKey, str]) -> bool:
+    def _looked_through(self, name: str, owner: str, listed: Listed) -> bool:
         health = self._stores[name]
         if health.outage is not None:
             return False
+        there = {key: store for runs in listed.values() for key, store in runs.items()}
         try:
-            for key in self._stored(health.store):
+            for key in self._stored(health.store, listed.keys()):
                 if there.get(key) == name or (name, key) in self._settled:
                     continue
                 if not self._settle(health, key, owner):
@@ -106,9 +118,11 @@ class UnseenDeletions:
             return False
         return True
 
-    def _stored(self, store: Store) -> Iterator[RunKey]:
-        """The keys under which the store may hold a run."""
-        top = self._namespaces or [p.removesuffix("/") for p in store.level("").prefixes]
+    def _stored(self, store: Store, scopes: Collection[str | None]) -> Iterator[RunKey]:
+        """The keys in these scopes under which the store may hold a run."""
+        top = [name for name in scopes if name is not None]
+        if None in scopes:
+            top = [prefix.removesuffix("/") for prefix in store.level("").prefixes]
         for namespace in filter(NAMESPACE.fullmatch, top):
             for name in names_in(store, namespace):
                 yield RunKey(namespace, name)

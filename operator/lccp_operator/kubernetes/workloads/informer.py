@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable
 
 from lccp.api import labels
 from lccp.contract.errors import LccpError
-from lccp_operator.kubernetes.api import ApiUnavailable, Cluster, Gone, Kind
+from lccp_operator.kubernetes.api import ApiUnavailable, Cluster, Forbidden, Gone, Kind
 from lccp_operator.kubernetes.api.merge import Object
-from lccp_operator.kubernetes.workloads.asked import changed_since
-from lccp_operator.kubernetes.workloads.seen import CHANGES, RunKey
+from lccp_operator.kubernetes.workloads.kept import kept, key_of, same, version_of
+from lccp_operator.kubernetes.workloads.seen import RunKey
 
 PATIENCE_SECONDS = 15.0
 """How long the API server may be silent before cached objects no longer count as known."""
@@ -25,27 +25,6 @@ GONE_REMEMBERED = 1_000
 """Number of deleted objects that late news can't bring back: a call's answer may be late."""
 
 RETRY_SECONDS = 1.0
-KEPT_METADATA = (
-    "name",
-    "namespace",
-    "uid",
-    "labels",
-    "ownerReferences",
-    "resourceVersion",
-    "creationTimestamp",
-    "deletionTimestamp",
-)
-KEPT_SPEC = ("completions", "parallelism", "suspend", "schedulerName", "nodeName", "selector")
-KEPT_STATUS = (
-    "phase",
-    "conditions",
-    "reason",
-    "message",
-    "initContainerStatuses",
-    "containerStatuses",
-    "startTime",
-    "active",
-)
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +54,8 @@ class Informer:
         self._scopes: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._lost_at = dict.fromkeys(self._scopes, -math.inf)
         """When it lost the connection, by scope; absent while connected."""
+        self._refusals: dict[str | None, str] = {}
+        """Why the API server refuses a scope, in a sentence."""
         self._newest = 0
         """Newest version that was seen, of an object, a deletion or a bookmark."""
         self.restored = False
@@ -88,13 +69,25 @@ class Informer:
 
     @property
     def synced(self) -> bool:
-        """It was connected to the API server in every scope a moment ago."""
-        lost = [self._lost_at.get(scope, math.inf) for scope in self._scopes]
-        return all(time.monotonic() - at < PATIENCE_SECONDS for at in lost)
+        """It was connected a moment ago in every scope, but for those that are refused: not all."""
+        scopes = [scope for scope in self._scopes if scope not in self._refusals]
+        return bool(scopes) and all(map(self._connected, scopes))
+
+    @property
+    def refusals(self) -> dict[str, str]:
+        """Why it may not read a namespace, in a sentence, by namespace."""
+        return {scope: why for scope, why in self._refusals.copy().items() if scope is not None}
+
+    def knows(self, namespace: str) -> bool:
+        """It was connected a moment ago in the scope of `namespace`."""
+        return self._connected(None if None in self._scopes else namespace)
+
+    def _connected(self, scope: str | None) -> bool:
+        return time.monotonic() - self._lost_at.get(scope, math.inf) < PATIENCE_SECONDS
 
     def of(self, key: RunKey) -> list[Object]:
         """The run's objects. Raises ApiUnavailable if it has lost the connection."""
-        if not self.synced:
+        if not self.knows(key.namespace):
             raise ApiUnavailable(f"the API server does not report {self._kind.plural}")
         with self._lock:
             return list(self._objects.get(key, {}).values())
@@ -115,24 +108,24 @@ class Informer:
 
     def _put(self, document: Object) -> set[RunKey]:
         """Store an object; the runs that see a change: two, if its label now names another run."""
-        kept, key = _kept(document), _key(document)
-        uid, name = kept["metadata"]["uid"], kept["metadata"]["name"]
+        own, key = kept(document), key_of(document)
+        uid, name = own["metadata"]["uid"], own["metadata"]["name"]
         with self._lock:
-            self._newest = max(self._newest, _version(kept))
-            if _version(kept) <= self._gone.get(uid, -1):
+            self._newest = max(self._newest, version_of(own))
+            if version_of(own) <= self._gone.get(uid, -1):
                 return set()
             before = self._runs.get(uid, key)
             known = self._objects.get(before, {}).get(name)
-            if known is not None and _version(known) >= _version(kept):
+            if known is not None and version_of(known) >= version_of(own):
                 return set()
             if known is not None:
                 self._drop(before, name)
-            self._objects[key][name], self._runs[uid] = kept, key
-            return set() if known is not None and _same(known, kept) else {before, key}
+            self._objects[key][name], self._runs[uid] = own, key
+            return set() if known is not None and same(known, own) else {before, key}
 
     def remove(self, document: Object, version: float = math.inf) -> bool:
         """The object is gone as of `version`; whether that is a change."""
-        key, meta = _key(document), document["metadata"]
+        key, meta = key_of(document), document["metadata"]
         with self._lock:
             self._note_gone(meta["uid"], version)
             known = self._objects.get(key, {}).get(meta["name"])
@@ -162,9 +155,17 @@ class Informer:
                 version = None
             except Exception as error:
                 version = None
-                logger.warning("%s", error, exc_info=not isinstance(error, LccpError))
-                self._lost_at.setdefault(scope, time.monotonic())
+                self._note_lost(scope, error)
                 stop.wait(RETRY_SECONDS)
+
+    def _note_lost(self, scope: str | None, error: Exception) -> None:
+        self._lost_at.setdefault(scope, time.monotonic())
+        if self._refusals.get(scope) != str(error):
+            logger.warning("%s", error, exc_info=not isinstance(error, LccpError))
+        if isinstance(error, Forbidden):
+            self._refusals[scope] = str(error)
+        else:
+            self._refusals.pop(scope, None)
 
     def _listed(self, scope: str | None) -> str:
         """Replace the whole cache, of a restored API server entirely; returns the version read."""
@@ -172,7 +173,7 @@ class Informer:
         found, version = self._cluster.listing(self._kind, scope, labelSelector=labels.RUN)
         fresh: dict[RunKey, dict[str, Object]] = defaultdict(dict)
         for document in found:
-            fresh[_key(document)][document["metadata"]["name"]] = _kept(document)
+            fresh[key_of(document)][document["metadata"]["name"]] = kept(document)
         with self._lock:
             old = {k: v for k, v in self._objects.items() if scope in (None, k.namespace)}
             for key in old:
@@ -182,9 +183,9 @@ class Informer:
                 self._gone.clear()
                 self.restored = True
             known = () if restored else old.values()
-            newer = (d for named in known for d in named.values() if _version(d) > int(version))
+            newer = (d for named in known for d in named.values() if version_of(d) > int(version))
             for written in newer:
-                self._objects[_key(written)].setdefault(written["metadata"]["name"], written)
+                self._objects[key_of(written)].setdefault(written["metadata"]["name"], written)
             self._newest = int(version) if restored else max(self._newest, int(version))
             self._runs = {
                 document["metadata"]["uid"]: key
@@ -192,6 +193,7 @@ class Informer:
                 for document in named.values()
             }
         self._lost_at.pop(scope, None)
+        self._refusals.pop(scope, None)
         for key in old.keys() | fresh.keys():
             if old.get(key) != fresh.get(key):
                 self._on_change(key)
@@ -212,39 +214,5 @@ class Informer:
     def _followed(self, document: Object, event: str, version: int) -> set[RunKey]:
         """Store what the watch reports; the runs that see a change."""
         if event == "DELETED":
-            return {_key(document)} if self.remove(document, version) else set()
+            return {key_of(document)} if self.remove(document, version) else set()
         return self._put(document)
-
-
-def _key(document: Object) -> RunKey:
-    meta = document["metadata"]
-    return RunKey(meta["namespace"], meta["labels"][labels.RUN])
-
-
-def _version(document: Object) -> int:
-    return int(document["metadata"]["resourceVersion"])
-
-
-def _kept(document: Object) -> Object:
-    """The parts that the plan needs, and how a Job differs from what was asked of it.
-
-    No template, no managed fields, no foreign annotations.
-    """
-    meta, spec, status = document["metadata"], document.get("spec", {}), document.get("status", {})
-    told = meta.get("annotations", {}).items()
-    own = {name: text for name, text in told if name.startswith(f"{labels.GROUP}/")}
-    changes = changed_since(document)
-    own.pop(labels.REQUESTED, None)
-    kept = (*KEPT_METADATA, *(["finalizers"] if "deletionTimestamp" in meta else []))
-    return {
-        "metadata": {name: meta[name] for name in kept if name in meta}
-        | ({"annotations": own} if own else {}),
-        "spec": {name: spec[name] for name in KEPT_SPEC if name in spec},
-        "status": {name: status[name] for name in KEPT_STATUS if name in status},
-    } | ({CHANGES: changes} if changes else {})
-
-
-def _same(one: Object, other: Object) -> bool:
-    """They differ only in their version."""
-    version = one["metadata"]["resourceVersion"]
-    return one == other | {"metadata": other["metadata"] | {"resourceVersion": version}}

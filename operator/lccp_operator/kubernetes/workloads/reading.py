@@ -76,7 +76,7 @@ class WorkloadReader:
 
     def made_by(self, key: RunKey, uid: str) -> str | None:
         """Installation that made the newest Job of the run object; None: no Job names one."""
-        if not self.jobs.synced:
+        if not self.jobs.knows(key.namespace):
             return None
         return maker(job for job in self.jobs.of(key) if uid in owner_uids(job))
 

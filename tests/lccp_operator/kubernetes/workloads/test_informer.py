@@ -15,6 +15,7 @@ from lccp_operator.kubernetes.api import ApiUnavailable, Cluster
 from lccp_operator.kubernetes.api import cluster as calls
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads import informer as informers
+from lccp_operator.kubernetes.workloads import kept
 from lccp_operator.kubernetes.workloads.informer import Informer
 from lccp_operator.kubernetes.workloads.seen import RunKey
 
@@ -116,37 +117,6 @@ def test_only_a_change_of_what_is_kept_is_change(
     a_job(namespace, "two", "huge")
     wait_for(lambda: RunKey(namespace.name, "huge") in watching.changes, "no change of the other")
     assert (key in watching.changes) == is_change
-
-
-def test_of_annotations_those_of_lccp_are_kept(watching: Watching, namespace: Namespace) -> None:
-    key = RunKey(namespace.name, "tiny")
-    a_job(namespace, "one")
-    patch = {"metadata": {"annotations": {labels.INSTALLATION: "lccp/one@1", "other": "long"}}}
-    namespace.api.patch(api.JOBS, namespace.name, "one", patch)
-    watching.wait_names(key, "one")
-
-    def kept() -> object:
-        return watching.informer.of(key)[0]["metadata"].get("annotations")
-
-    wait_for(lambda: kept() == {labels.INSTALLATION: "lccp/one@1"}, "it is not kept")
-
-
-def test_finalizers_are_kept_once_the_deletion_waits_for_them(
-    watching: Watching, namespace: Namespace
-) -> None:
-    key = RunKey(namespace.name, "tiny")
-    a_job(namespace, "one")
-    patch = {"metadata": {"finalizers": ["example.org/audit"]}}
-    namespace.api.patch(api.JOBS, namespace.name, "one", patch)
-    watching.wait_names(key, "one")
-
-    def kept() -> list[str]:
-        found: list[str] = watching.informer.of(key)[0]["metadata"].get("finalizers", [])
-        return found
-
-    assert kept() == []
-    namespace.api.delete(api.JOBS, namespace.name, "one", foreground=False)
-    wait_for(lambda: "example.org/audit" in kept(), "it is not kept", seconds=10)
 
 
 def test_an_answer_that_comes_after_its_object_is_gone_brings_nothing_back(
@@ -251,7 +221,7 @@ def test_an_informer_follows_on_after_an_error_that_nobody_expected(
         return []
 
     monkeypatch.setattr(informers, "RETRY_SECONDS", 0.1)
-    monkeypatch.setattr(informers, "changed_since", changed_since)
+    monkeypatch.setattr(kept, "changed_since", changed_since)
     a_job(namespace, "two")
 
     watching.wait_names(key, "one", "two")
@@ -269,6 +239,37 @@ def test_an_informer_of_some_namespaces_leaves_the_others_alone(
     watching.informer.start(stop)
     watching.wait_names(RunKey(namespace.name, "tiny"), "one")
     assert watching.names(RunKey(other.name, "tiny")) == set()
+    stop.set()
+
+
+def test_a_namespace_that_refuses_takes_none_of_the_others_away(
+    proxied: Cluster,
+    namespace: Namespace,
+    root: Path,
+    proxy: ApiProxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(informers, "RETRY_SECONDS", 0.1)
+    refusing: Namespace = Namespace.create(namespace.api, root)
+    key, refused = RunKey(namespace.name, "tiny"), RunKey(refusing.name, "tiny")
+    stop, watching = (
+        threading.Event(),
+        Watching(proxied, *(one.namespace for one in (key, refused))),
+    )
+    proxy.faults.extend([Fault("GET", refusing.name, 403)] * 5)
+    a_job(namespace, "one")
+    a_job(refusing, "two")
+
+    watching.informer.start(stop)
+    wait_for(lambda: watching.informer.refusals, "no refusal is told")
+    assert list(watching.informer.refusals) == [refusing.name]
+    with pytest.raises(ApiUnavailable, match="does not report jobs"):
+        watching.informer.of(refused)
+    watching.wait_names(key, "one")
+
+    wait_for(lambda: watching.informer.knows(refusing.name), "it is not read again")
+    watching.wait_names(refused, "two")
+    assert watching.informer.refusals == {}
     stop.set()
 
 
