@@ -19,7 +19,7 @@ from lccp_operator.facts import Facts
 from lccp_operator.intents import ClaimIdentity, ClaimRun, Event, EventReason, Intent
 from lccp_operator.observed import Known, Observed, Owner
 from lccp_operator.plan.context import Context
-from lccp_operator.plan.goals import failed_for_good
+from lccp_operator.plan.goals import failed_for_good, last_number
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _untrainable(context: Context) -> Refusal | None:
     """
     before = context.journal.accepted
     own = before is not None and before.run_uid == context.run.metadata.uid
-    if own and before is not None and len(context.journal.attempts) > before.earlier_attempts:
+    if own and before is not None and last_number(context) > before.earlier_attempts:
         return None
     if context.spec.source is not None:
         return None
@@ -175,7 +175,7 @@ def accepted(context: Context) -> Journal:
         return context.noted(accepted=before.model_copy(update={"deleted_at": None}))
     if not _asked_again(context):
         return journal
-    forgiven = before.model_copy(update={"earlier_attempts": len(journal.attempts)})
+    forgiven = before.model_copy(update={"earlier_attempts": last_number(context)})
     return context.noted(accepted=forgiven, finished_at=None)
 
 
@@ -212,7 +212,7 @@ def _begun(context: Context) -> Journal:
         accepted=Acceptance(
             run_uid=context.run.metadata.uid,
             at=context.now,
-            earlier_attempts=len(context.journal.attempts),
+            earlier_attempts=last_number(context),
         ),
         pinned=context.offered,
         evaluations=succeeded,

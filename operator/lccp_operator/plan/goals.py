@@ -132,6 +132,12 @@ def _failed(context: Context, reason: Reason, last: AttemptRecord) -> Goal:
     return Goal(Aim.FAIL, reason, f"{attempt_name(last)} {_told(last)}: {remedy}")
 
 
+def last_number(context: Context) -> int:
+    """Of the newest attempt, also of one that the journal has lost; 0: there was none."""
+    known = {attempt.number for attempt in context.journal.attempts}
+    return max({*known, *context.facts.heartbeats, *context.facts.ends}, default=0)
+
+
 def attempt_name(attempt: AttemptRecord) -> str:
     """The attempt in words."""
     of = "" if attempt.branch is None else f" (branch from {attempt.branch:,} tokens)"

@@ -21,6 +21,7 @@ from operator_world import (
     applied_again,
     begun,
     conditions,
+    heartbeat_of,
     manifest_of,
     with_spec,
     with_uid,
@@ -415,6 +416,27 @@ def test_what_a_run_is_changed_into_under_way_is_its_trainers_to_refuse() -> Non
 
     assert conditions(world.run)["Accepted"] == ("True", "Valid")
     assert world.facts.journal.attempts[-1].ended_at is None
+
+
+def test_failures_are_forgiven_by_number_though_the_journal_lost_attempts() -> None:
+    """Heartbeats tell of seven, so the second that is in the journal is the eighth."""
+    world = a_world()
+    world.reconcile()
+    beat = heartbeat_of(7, 0, world.now, phase="Starting")
+    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+    for code in (137, ExitCode.CONFIGURATION):
+        world.end_training(code)
+        world.reconcile()
+        world.pass_time(700)
+        world.reconcile()
+    assert [one.number for one in world.journal.attempts] == [1, 8]
+    assert conditions(world.run)["Failed"][0] == "True"
+
+    for suspended in (True, False):
+        world.run = with_spec(world.run, suspend=suspended)
+        world.reconcile()
+
+    assert [one.number for one in world.journal.attempts] == [1, 8, 9]
 
 
 def test_a_run_object_that_is_there_again_is_not_deleted() -> None:

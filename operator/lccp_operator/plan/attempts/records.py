@@ -19,7 +19,7 @@ from lccp_operator.plan.attempts.gangs import (
 )
 from lccp_operator.plan.attempts.waits import ready
 from lccp_operator.plan.context import Context
-from lccp_operator.plan.goals import Aim, branch_trained, goal
+from lccp_operator.plan.goals import Aim, branch_trained, goal, last_number
 from lccp_operator.workloads.endings import Ending
 from lccp_operator.workloads.training import Training
 
@@ -78,9 +78,7 @@ def _ending(context: Context, attempt: AttemptRecord) -> Ending | None:
 
 
 def _opened(context: Context) -> Journal:
-    told = {*context.facts.heartbeats, *context.facts.ends}
-    last = max((a.number for a in context.journal.attempts), default=0)
-    number, branch = max(last, *told, 0) + 1, branch_trained(context)
+    number, branch = last_number(context) + 1, branch_trained(context)
     record = AttemptRecord(number=number, branch=branch, started_at=context.now)
     return context.noted(attempts=(*context.journal.attempts, record))
 
