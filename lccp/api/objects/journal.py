@@ -40,8 +40,8 @@ class AttemptRecord(Contract):
         Field(
             ge=0,
             le=TOKENS_MAX,
-            description="Tokens of the newest training state in the store when its end was "
-            "observed; none: there was none. A later attempt begins from no older one.",
+            description="Tokens of the newest training state, by trainers and store, when its end "
+            "was observed; 0: none was saved. The next attempt begins from no older intact one.",
         ),
     ] = None
     seconds: Annotated[
@@ -149,7 +149,7 @@ class Acceptance(Contract):
         ),
     ] = None
     earlier_attempts: Annotated[
-        Int64, Field(ge=0, description="Attempts made for earlier run objects; they never count.")
+        Int64, Field(ge=0, description="Number up to which no attempt's failure counts any more.")
     ] = 0
 
 

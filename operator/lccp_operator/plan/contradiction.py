@@ -11,7 +11,7 @@ from lccp_operator.plan.acceptance import Refusal, accepted, foreign_owner, told
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.goals import Aim, branch_trained, goal
 from lccp_operator.plan.older import older_copy
-from lccp_operator.workloads.endings import ENDED_WELL
+from lccp_operator.plan.saved import earlier_attempts, newest_saved
 
 
 def contradiction(context: Context, observed: Observed) -> Refusal | None:
@@ -105,23 +105,19 @@ def _missing_states(context: Context) -> str | None:
 
     An attempt may have withdrawn damaged ones to start over, if `lostState` says so.
     """
-    facts, accepted = context.facts, context.journal.accepted
-    if facts.checkpoints or facts.newest_state is not None or accepted is None:
+    facts = context.facts
+    held = facts.checkpoints or facts.newest_state is not None
+    if held or context.journal.accepted is None:
         return None
-    restarts = context.spec.checkpoints.lost_state == "Restart"
-    kept = (Cause.COMPLETED,) if restarts else ENDED_WELL
-    saved = [
-        tokens
-        for attempt, beat in facts.heartbeats.items()
-        if attempt > accepted.earlier_attempts
-        for tokens in (*(() if restarts else beat.states), *beat.checkpoints)
-    ]
-    saved += [
-        end.tokens
-        for attempt, end in facts.ends.items()
-        if attempt > accepted.earlier_attempts and end.result in kept and end.tokens
-    ]
-    return f"training state of {max(saved):,} tokens of this run" if saved else None
+    earlier = earlier_attempts(context)
+    told = [facts.heartbeats[number] for number in facts.heartbeats if number > earlier]
+    ends = [facts.ends[number] for number in facts.ends if number > earlier]
+    saved = {tokens for beat in told for tokens in beat.checkpoints}
+    saved |= {end.tokens for end in ends if end.result is Cause.COMPLETED}
+    if context.spec.checkpoints.lost_state != "Restart":
+        saved.add(newest_saved(context))
+    newest = max(saved, default=0)
+    return f"training state of {newest:,} tokens of this run" if newest else None
 
 
 def _missing_newest_state(context: Context) -> str | None:
@@ -132,7 +128,7 @@ def _missing_newest_state(context: Context) -> str | None:
     works = any(state.live and state.begun for state in context.trainings.values())
     if works or context.spec.checkpoints.lost_state == "Restart":
         return None
-    there, saved = context.facts.newest_state, _newest_saved(context) if _trains_on(context) else 0
+    there, saved = context.facts.newest_state, newest_saved(context) if _trains_on(context) else 0
     if saved <= (there or 0):
         return None
     left = "it holds none" if there is None else f"its newest is of {there:,}"
@@ -144,41 +140,3 @@ def _trains_on(context: Context) -> bool:
     if context.journal.accepted is None or context.spec.source is not None:
         return False
     return goal(context).aim is Aim.TRAIN and branch_trained(context) is None
-
-
-def _newest_saved(context: Context) -> int:
-    """Tokens of the newest state, by the last attempt of which that is known; 0: none.
-
-    Only attempts for this run object count: whoever applied it anew trains on from what is left. A
-    command is no such request: it is repeated after each interruption.
-    """
-    facts, journal = context.facts, context.journal
-    earlier = 0 if context.by_command else context.acceptance.earlier_attempts
-    noted = {one.number: one.saved_tokens for one in journal.attempts if not one.branch}
-    own = {*facts.heartbeats, *facts.ends, *noted} - facts.of_branches
-    for number in sorted((n for n in own if n > earlier), reverse=True):
-        known = (_told_by(facts, number), noted.get(number), _ordered(facts, number))
-        if (saved := next((one for one in known if one is not None), None)) is not None:
-            return saved
-    return 0
-
-
-def _told_by(facts: Facts, attempt: int) -> int | None:
-    """Tokens of its newest state by the last of its trainers that looked for states, or saved one
-    because it was requested to end.
-
-    Damaged states do not count: they withdraw them.
-    """
-    for one in reversed([one for one in facts.told if one.attempt == attempt]):
-        beat, end = one.heartbeat, one.end
-        drained = end is not None and end.result is Cause.DRAINED
-        saved = (*(beat.states if beat else ()), *((end.tokens,) if end and drained else ()))
-        if saved or (beat is not None and beat.knows_states):
-            return max(saved, default=0)
-    return None
-
-
-def _ordered(facts: Facts, attempt: int) -> int | None:
-    """Tokens of the state that it has to resume from at least."""
-    control = facts.controls.get(attempt)
-    return control.newest_state if control is not None else None

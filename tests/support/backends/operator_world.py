@@ -463,8 +463,9 @@ def begun(world: World) -> World:
 
 
 def applied_again(world: World, uid: str = "run-2", **spec: Any) -> World:
-    """The same store, under a run object that was applied anew."""
-    return World(a_small_run(uid, **spec), NEVER, store=world.store, now=world.now)
+    """The same store, under a run object that was applied anew, a second later."""
+    now = world.now + timedelta(seconds=1)
+    return World(a_small_run(uid, **spec), NEVER, store=world.store, now=now)
 
 
 def identity(event: Event) -> tuple[str, str, datetime]:
