@@ -106,8 +106,8 @@ def _missing_states(context: Context) -> str | None:
     An attempt may have withdrawn damaged ones to start over, if `lostState` says so.
     """
     facts = context.facts
-    held = facts.checkpoints or facts.newest_state is not None
-    if held or context.journal.accepted is None:
+    resumable = facts.checkpoints or facts.newest_state is not None
+    if resumable or context.journal.accepted is None:
         return None
     earlier = earlier_attempts(context)
     told = [facts.heartbeats[number] for number in facts.heartbeats if number > earlier]

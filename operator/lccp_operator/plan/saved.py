@@ -15,7 +15,7 @@ def newest_saved(context: Context) -> int:
     """
     facts, journal = context.facts, context.journal
     earlier = 0 if context.by_command else earlier_attempts(context)
-    noted = {one.number: one.saved_tokens for one in journal.attempts if not one.branch}
+    noted = {one.number: one.saved_tokens for one in journal.attempts}
     own = {*facts.heartbeats, *facts.ends, *noted} - facts.of_branches
     for number in sorted((n for n in own if n > earlier), reverse=True):
         known = (_told_by(facts, number), noted.get(number), _ordered(facts, number))
@@ -24,7 +24,7 @@ def newest_saved(context: Context) -> int:
     return 0
 
 
-def noted(context: Context, attempt: AttemptRecord) -> int | None:
+def noted_at_end(context: Context, attempt: AttemptRecord) -> int | None:
     """What the journal notes of that at the end of `attempt`, as heartbeats may be deleted later.
 
     It is no older one than the attempts before told of, although that one may be gone by now: only

@@ -418,6 +418,25 @@ def test_what_a_run_is_changed_into_under_way_is_its_trainers_to_refuse() -> Non
     assert world.facts.journal.attempts[-1].ended_at is None
 
 
+def test_so_it_is_though_the_journal_lost_attempts() -> None:
+    """Of seven it knows one, as the run is applied again."""
+    world = a_world()
+    world.reconcile()
+    world.end_training(137)
+    world.reconcile()
+    beat = heartbeat_of(7, 0, world.now, phase="Starting")
+    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+    again = applied_again(world)
+    again.pass_time(700)
+    again.reconcile()
+    assert [one.number for one in again.journal.attempts] == [1, 8]
+
+    again.run = with_spec(again.run, training=UNTRAINABLE)
+    again.reconcile()
+
+    assert conditions(again.run)["Accepted"] == ("True", "Valid")
+
+
 def test_failures_are_forgiven_by_number_though_the_journal_lost_attempts() -> None:
     """Heartbeats tell of seven, so the second that is in the journal is the eighth."""
     world = a_world()

@@ -18,6 +18,7 @@ from operator_world import (
     with_spec,
 )
 
+from lccp.api.causes import Cause
 from lccp.api.exits import ExitCode
 from lccp.contract.quantities import TOKENS_MAX
 from lccp.store.keys import TrainingKeys, writer_name
@@ -185,6 +186,38 @@ def test_a_state_is_missed_also_by_a_run_whose_failures_are_forgiven() -> None:
     again = applied_again(world)
     assert goes_on(again) == 2
     assert not is_held(again)
+
+
+def test_a_state_is_missed_that_a_trainer_saved_after_its_attempts_end_was_noted() -> None:
+    """It trained on where nobody saw it. Its heartbeat is newer than what the journal notes."""
+    world = that_saved(a_world())
+    suspend(world)
+    assert dies(world) == 1
+    tells(world, 1, OLDER, NEWER, NEWER + OLDER)
+
+    suspend(world, False)
+    assert goes_on(world) == 1
+
+    assert misses(world, NEWER + OLDER)
+
+
+@pytest.mark.parametrize("told_by", ["heartbeat", "end"])
+def test_checkpoints_are_missed_that_no_status_tells_of_yet(told_by: str) -> None:
+    """Without any there is no state, either, whatever `lostState` says of states."""
+    world = a_world(lostState="Restart")
+    world.reconcile()
+    if told_by == "heartbeat":
+        beat = heartbeat_of(1, NEWER, world.now).model_copy(update={"checkpoints": (NEWER,)})
+        world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+        world.end_training(137)
+    else:
+        assert world.trainer is not None
+        world.trainer[1].tokens = NEWER
+        world.end_training(ExitCode.OK, Cause.COMPLETED)
+
+    assert goes_on(world) == 1
+
+    assert misses(world, NEWER)
 
 
 # What is not lost is not missed ---------------------------------------------------------------

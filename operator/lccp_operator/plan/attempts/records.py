@@ -20,7 +20,7 @@ from lccp_operator.plan.attempts.gangs import (
 from lccp_operator.plan.attempts.waits import ready
 from lccp_operator.plan.context import Context
 from lccp_operator.plan.goals import Aim, branch_trained, goal, last_number
-from lccp_operator.plan.saved import noted
+from lccp_operator.plan.saved import noted_at_end
 from lccp_operator.workloads.endings import Ending
 from lccp_operator.workloads.training import Training
 
@@ -90,7 +90,7 @@ def _closed(context: Context, attempt: AttemptRecord, ending: Ending) -> Journal
         "cause": ending.cause,
         "counted": ending.counted,
         "message": ending.message,
-        "saved_tokens": noted(context, attempt),
+        "saved_tokens": noted_at_end(context, attempt),
     }
     ended = AttemptRecord.model_validate(attempt.model_dump() | update)
     return _replaced(context, ended.model_copy(update={"seconds": _seconds(context, ended)}))
