@@ -35,7 +35,7 @@ class AttemptRecord(Contract):
     drain_asked_at: Annotated[
         Time | None, Field(description="When it was requested to save and exit, UTC.")
     ] = None
-    saved_tokens: Annotated[
+    newest_state: Annotated[
         Int64 | None,
         Field(
             ge=0,

@@ -15,7 +15,7 @@ def newest_saved(context: Context) -> int:
     """
     facts, journal = context.facts, context.journal
     earlier = 0 if context.by_command else earlier_attempts(context)
-    noted = {one.number: one.saved_tokens for one in journal.attempts}
+    noted = {one.number: one.newest_state for one in journal.attempts}
     own = {*facts.heartbeats, *facts.ends, *noted} - facts.of_branches
     for number in sorted((n for n in own if n > earlier), reverse=True):
         known = (_told_by(facts, number), noted.get(number), _ordered(facts, number))

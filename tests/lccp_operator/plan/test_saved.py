@@ -234,7 +234,7 @@ def test_a_state_that_an_attempt_withdrew_before_it_died_is_not_missed() -> None
     drop_heartbeats(world, 1, 2)
 
     assert dies(world) == 4
-    assert [one.saved_tokens for one in world.journal.attempts[:3]] == [NEWER, OLDER, OLDER]
+    assert [one.newest_state for one in world.journal.attempts[:3]] == [NEWER, OLDER, OLDER]
 
 
 def test_nor_if_it_were_other_pods_of_the_attempt() -> None:
@@ -252,13 +252,13 @@ def test_nor_a_state_that_was_deleted_for_newer_ones() -> None:
     save(world, NEWER + OLDER)
     drop(world, OLDER, NEWER)
     assert dies(world) == 2
-    assert world.journal.attempts[0].saved_tokens == NEWER + OLDER
+    assert world.journal.attempts[0].newest_state == NEWER + OLDER
 
 
 def test_nor_anything_before_the_first_state() -> None:
     world = a_world()
     assert [dies(world), dies(world)] == [2, 3]
-    assert world.journal.attempts[0].saved_tokens == 0
+    assert world.journal.attempts[0].newest_state == 0
 
 
 def test_nor_what_an_attempt_trained_without_as_it_was_told_to() -> None:
@@ -286,7 +286,7 @@ def test_nor_the_states_of_a_branch() -> None:
     gang = branching(world)
     tells(world, gang.attempt, 9 * BUDGET_TOKENS, keys=KEYS.branch(ANNEALED_FROM))
     assert dies(world) == gang.attempt + 1
-    assert world.journal.attempts[-2].saved_tokens is None
+    assert world.journal.attempts[-2].newest_state is None
 
     extend(world)
     world.settle()
@@ -306,7 +306,7 @@ def test_nor_any_of_an_attached_run() -> None:
     world = World(an_attached_run(), NEVER)
     world.reconcile()
     assert dies(world) == 2
-    assert world.journal.attempts[0].saved_tokens is None
+    assert world.journal.attempts[0].newest_state is None
 
 
 def test_nor_by_a_command_that_is_repeated() -> None:
@@ -321,11 +321,11 @@ def test_nor_after_an_upgrade_from_a_version_that_noted_nothing() -> None:
     world = that_saved(a_world())
     assert dies(world) == 2
     first, second = world.journal.attempts
-    attempts = (first.model_copy(update={"saved_tokens": None}), second)
+    attempts = (first.model_copy(update={"newest_state": None}), second)
     journal = world.journal.model_copy(update={"attempts": attempts})
     world.store.put(KEYS.journal, journal.to_json())
     assert dies(world) == 3
-    assert world.journal.attempts[1].saved_tokens == NEWER
+    assert world.journal.attempts[1].newest_state == NEWER
 
 
 def test_nor_by_a_run_object_from_before_a_state_was_withdrawn() -> None:
@@ -368,4 +368,4 @@ def test_a_heartbeat_that_claims_too_much_is_no_fault() -> None:
     world.reconcile()
     world.end_training(137)
     world.reconcile()
-    assert world.journal.attempts[0].saved_tokens == TOKENS_MAX
+    assert world.journal.attempts[0].newest_state == TOKENS_MAX

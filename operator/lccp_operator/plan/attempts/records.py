@@ -90,7 +90,7 @@ def _closed(context: Context, attempt: AttemptRecord, ending: Ending) -> Journal
         "cause": ending.cause,
         "counted": ending.counted,
         "message": ending.message,
-        "saved_tokens": noted_at_end(context, attempt),
+        "newest_state": noted_at_end(context, attempt),
     }
     ended = AttemptRecord.model_validate(attempt.model_dump() | update)
     return _replaced(context, ended.model_copy(update={"seconds": _seconds(context, ended)}))
