@@ -32,7 +32,8 @@ ADMISSION_SECONDS = 35.0
 """For writes except to a Lease: webhooks may take 30 s, and the API server then says which."""
 TRIES = 4
 PAGE_SIZE = 500
-WATCH_SECONDS = 300
+WATCH_SECONDS = 30
+"""After which another watch begins: permissions that were withdrawn end no watch."""
 WATCH_SILENCE_SECONDS = 90.0
 """Longest silence in a watch: the API server sends a bookmark every minute."""
 RETRY_AFTER_SECONDS_MAX = 10.0
