@@ -34,8 +34,8 @@ TRIES = 4
 PAGE_SIZE = 500
 WATCH_SECONDS = 30
 """After which another watch begins: permissions that were withdrawn end no watch."""
-WATCH_SILENCE_SECONDS = 90.0
-"""Longest silence in a watch: the API server sends a bookmark every minute."""
+WATCH_SILENCE_SECONDS = 40.0
+"""Longest silence in a watch, which should have ended before that: its connection is dead."""
 RETRY_AFTER_SECONDS_MAX = 10.0
 WEBHOOK_FAILED = b"failed calling webhook"
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
