@@ -702,8 +702,8 @@ CASES = {
             'lccp_leading{namespace="east",run="",pod="one"}': "1x9 0x10 _x20 1x30",
             'lccp_leading{namespace="west",run="",pod="two"}': "1x70",
         },
-        firing=(18, 35),
-        quiet=(9, 12, 50),
+        firing=(12, 35),
+        quiet=(9, 10, 50),
         labels={"namespace": "east"},
     ),
     "a namespace that the operator may no longer read": Case(
@@ -723,8 +723,8 @@ CASES = {
             'lccp_leading{namespace="lccp",run="",pod="one"}': "1x9 0x30 1x30",
             'lccp_leading{namespace="lccp",run="",pod="two"}': "0x70",
         },
-        firing=(25,),
-        quiet=(9, 12, 50),
+        firing=(12, 25),
+        quiet=(9, 10, 50),
         labels={},
     ),
     "a leader that does nothing": Case(
