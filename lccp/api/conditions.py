@@ -57,6 +57,7 @@ class Reason(StrEnum):
     UNSCHEDULABLE = "Unschedulable"
     QUOTA_EXCEEDED = "QuotaExceeded"
     POD_REJECTED = "PodRejected"
+    PERMISSION_MISSING = "PermissionMissing"
     MISSING_SECRET = "MissingSecret"
     MISSING_CONFIG_MAP = "MissingConfigMap"
     VOLUME_NOT_MOUNTED = "VolumeNotMounted"

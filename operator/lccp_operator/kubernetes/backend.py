@@ -68,9 +68,7 @@ class KubernetesWorkloads:
         except HeldBack as error:
             self.rejected[workload] = Trouble(Reason.HELD_BACK, str(error))
         except (InvalidInput, api.AdmissionUnavailable) as error:
-            quota = "exceeded quota" in str(error)
-            reason = Reason.QUOTA_EXCEEDED if quota else Reason.POD_REJECTED
-            self.rejected[workload] = Trouble(reason, str(error))
+            self.rejected[workload] = Trouble(api.reason_of(error), str(error))
         else:
             self.rejected.pop(workload, None)
 

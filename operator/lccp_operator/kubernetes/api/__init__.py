@@ -4,9 +4,11 @@ from lccp_operator.kubernetes.api.answers import (
     AdmissionUnavailable,
     AlreadyExists,
     ApiUnavailable,
+    Denied,
     Forbidden,
     Gone,
     Refused,
+    reason_of,
 )
 from lccp_operator.kubernetes.api.cluster import Cluster
 from lccp_operator.kubernetes.api.connection import connect
@@ -35,9 +37,11 @@ __all__ = [
     "AlreadyExists",
     "ApiUnavailable",
     "Cluster",
+    "Denied",
     "Forbidden",
     "Gone",
     "Kind",
     "Refused",
     "connect",
+    "reason_of",
 ]

@@ -1,7 +1,9 @@
 """Answers of the API server that refuse a request, as errors. Pure."""
 
 import json
+import re
 
+from lccp.api.conditions import Reason
 from lccp.contract.errors import Conflict, InvalidInput, LccpError, NotFound
 from lccp_operator.kubernetes.api.merge import Object
 
@@ -11,6 +13,9 @@ OTHER_CRD = (
     "the CRD in the cluster is of another version than this operator: apply "
     "crds/lccpruns.lccp.io.yaml of its chart"
 )
+
+DENIED = re.compile(r" cannot \w+ resource ")
+"""Part of a 403 of RBAC; those of admission say what they forbid."""
 
 
 class ApiUnavailable(LccpError):
@@ -27,6 +32,10 @@ class Refused(InvalidInput):
 
 class Forbidden(Refused):
     """The API server does not permit the operator to do this."""
+
+
+class Denied(Forbidden):
+    """By RBAC: the operator's role lacks the permission."""
 
 
 class AlreadyExists(Conflict):
@@ -76,7 +85,16 @@ def error_of(status: int, data: bytes, path: str) -> LccpError:
             return AlreadyExists(f"{path}: {message}")
         case 409:
             return Conflict(f"{path}: {message}")
+        case 403 if DENIED.search(message):
+            return Denied(f"{path}: {message}: helm upgrade restores the operator's role")
         case 401 | 403:
             return Forbidden(f"{path}: {message}")
         case _:
             return Refused(f"{path}: the API server answers {status}: {message}")
+
+
+def reason_of(error: LccpError) -> Reason:
+    """The reason of a condition that says that an object could not be created."""
+    if isinstance(error, Denied):
+        return Reason.PERMISSION_MISSING
+    return Reason.QUOTA_EXCEEDED if "exceeded quota" in str(error) else Reason.POD_REJECTED

@@ -14,6 +14,7 @@ from lccp_operator.kubernetes.api.answers import (
     error_of,
     event_of,
     message_of,
+    reason_of,
 )
 
 
@@ -54,6 +55,25 @@ def test_a_field_that_the_crd_lacks_is_refused_with_what_would_mend_it() -> None
     assert type(found) is Refused
     assert told in str(found)
     assert str(found).endswith("apply crds/lccpruns.lccp.io.yaml of its chart")
+
+
+@pytest.mark.parametrize(
+    ("told", "reason", "ends"),
+    [
+        ('User "lccp" cannot create resource "jobs" in the', "PermissionMissing", "role"),
+        ('jobs.batch "a" is forbidden: exceeded quota: small', "QuotaExceeded", "small"),
+        ('pods "a" is forbidden: violates PodSecurity "baseline"', "PodRejected", '"baseline"'),
+    ],
+)
+def test_a_403_of_rbac_is_told_apart_from_those_of_admission(
+    told: str, reason: str, ends: str
+) -> None:
+    found = error_of(403, answer(told, "Forbidden"), "/apis/batch/v1/jobs")
+
+    assert isinstance(found, Forbidden)
+    assert told in str(found)
+    assert str(found).endswith(ends)
+    assert reason_of(found) == reason
 
 
 @pytest.mark.parametrize("data", [b"upstream is down", b'"upstream is down"', b"\xff\x00"])
