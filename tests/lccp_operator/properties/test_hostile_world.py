@@ -5,6 +5,7 @@ is put back before the operator has read what came after it, and a status that i
 back before the operator is restarted, while the store is not as it was.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -115,9 +116,46 @@ class Hostile(OfObjects):
         return KEYS.checkpoint_manifest(budget) in self.world.store.own.objects
 
 
+LOSSES: dict[str, Callable[[Hostile, str], None]] = {
+    "nothing": lambda life, before: life.settings_change(101, 0),
+    "the store's place": lambda life, before: life.name_leads(True, before, 1),
+    "all objects": lambda life, before: life.prefix_is_emptied(before, 1),
+    "what came after a copy": lambda life, before: life.copy_is_put_back(1, True, before, 1),
+    "the newest state": lambda life, before: life.states_are_deleted(False, before, 1),
+    "all states": lambda life, before: life.states_are_deleted(True, before, 1),
+    "a report": lambda life, before: life.reports_are_deleted(False, before, 1),
+    "the journal": lambda life, before: life.journal_is_lost(None, before, 1),
+}
+FOLLOWS: dict[str, Callable[[Hostile], None]] = {
+    "it goes on": lambda life: life.live(2, 35),
+    "all processes are killed": lambda life: life.all_are_killed(True),
+    "it is suspended and resumed": lambda life: life.suspend(False, 2, 2),
+    "the queue takes and gives": lambda life: (life.queue_evicts(), life.queue_admits(True, 3)),
+    "its Job is deleted": lambda life: life.world.cluster.jobs and life.job_is_deleted(0, True),
+    "its node is cut off": lambda life: life.world.cluster.alive and life.node_is_cut_off(0),
+    "the operator restarts": lambda life: life.world.restart_operator(),
+    "the store is mended": lambda life: life.store_is_mended(2),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("before", ["", "dead", "pending"])
+def test_nothing_is_spent_twice_after_a_loss(loss: str, before: str) -> None:
+    """Whatever follows it. The ledger raises."""
+    for follows in FOLLOWS.values():
+        life = Hostile()
+        life.begin("branches", 2)
+        life.live(1, 0)
+        life.live(1, 0)
+        LOSSES[loss](life, before)
+        follows(life)
+        life.live(2, 35)
+        life.reconcile()
+
+
 TestHostile = pytest.mark.long(Hostile.TestCase)
 TestHostile.settings = settings(
-    max_examples=60,
+    max_examples=40,
     stateful_step_count=20,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
