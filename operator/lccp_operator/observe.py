@@ -15,7 +15,9 @@ from lccp_operator.facts import KEEP, Facts
 from lccp_operator.hearing import Hearing
 from lccp_operator.observed import Known, Unknown
 
-WHAT_THEN = "nothing is started or judged until it answers; make sure that it is up and reachable"
+WHAT_THEN = (
+    "nothing is started or judged until it answers; make sure that it is up, reachable and not full"
+)
 REFUSED_THEN = (
     "nothing is started or judged until it accepts reads and writes; check its url, bucket and keys"
 )

@@ -19,6 +19,7 @@ from lccp_operator.kubernetes.reconcile.bodies import Said, held, marks_of
 from lccp_operator.kubernetes.reconcile.memory import Memories
 from lccp_operator.kubernetes.store_health import StoreHealth
 from lccp_operator.kubernetes.workloads.seen import RunKey
+from lccp_operator.observe import unreachable
 from lccp_operator.plan import hindered
 
 RETRIED = "it is retried, and later actions wait for it"
@@ -44,7 +45,8 @@ def told(
 
     `Degraded` says it, as do an event, the metrics, by `noted`, and the store, if it takes that. A
     store that refuses this run alone is otherwise in order, so that nothing else would report it.
-    So is one that can be read and not written, as on a full disk: `Degraded` says that, too.
+    So is one that can be read and not written, as on a full disk: `Degraded` says that, too, in
+    the words of an outage that a check of the store finds: either may come first.
     A status that was written inside is left as it is; then only the others report the refusal.
     After another failure the metrics report the run as it was read: at least that it is there.
     """
@@ -69,7 +71,7 @@ def told(
         raise
     except StoreUnavailable as error:
         guard()
-        sentence, at = cut(f"{error}: {RETRIED}"), datetime.now(UTC)
+        sentence, at = cut(unreachable(error)), datetime.now(UTC)
         status = hindered(run, sentence, at, Reason.STORE_UNREACHABLE)
         noted(status)
         if not _says(run, sentence):

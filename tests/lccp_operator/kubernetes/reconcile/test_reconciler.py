@@ -40,6 +40,7 @@ from lccp_operator.kubernetes.store_health import StoreHealth
 from lccp_operator.kubernetes.workloads.informer import Informer
 from lccp_operator.kubernetes.workloads.reading import WorkloadReader
 from lccp_operator.kubernetes.workloads.seen import RunKey
+from lccp_operator.observe import unreachable
 from lccp_operator.observed import Unknown
 from lccp_operator.plan.finish import POLL_SECONDS
 from lccp_operator.workloads.training import Training
@@ -333,7 +334,7 @@ def test_a_store_that_is_read_but_takes_no_writes_is_told(
 
     told = namespace.conditions("tiny")["Degraded"]
     assert told["reason"] == "StoreUnreachable"
-    assert "No space left on device: it is retried, and later actions" in told["message"]
+    assert told["message"] == unreachable(StoreUnavailable("store s: No space left on device"))
     assert by_metrics == [[("StoreUnreachable", 1.0)]] * 3
     assert (health.outage is None) is almost
 
