@@ -1,8 +1,10 @@
 """Leader election by a Lease: one replica writes, another takes over when it falls silent."""
 
 import logging
+import socket
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -22,6 +24,13 @@ LONG_OVER = timedelta(seconds=15)
 before nobody waits to see its holder silent."""
 
 logger = logging.getLogger(__name__)
+
+
+def candidate(cluster: api.Cluster, settings: LeaseSettings | None) -> "Leadership | None":
+    """This process, if replicas elect a leader at all."""
+    if settings is None:
+        return None
+    return Leadership(cluster, settings, f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}")
 
 
 class NotLeading(Conflict):

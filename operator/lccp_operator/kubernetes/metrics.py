@@ -39,7 +39,7 @@ class Metrics:
         self.leading = Gauge("lccp_leading", "1 on the replica that leads.", registry=registry)
         self._refused = Gauge(
             "lccp_namespace_refused",
-            "1 if the API server does not let the operator read a namespace that it watches.",
+            "1 if the API server does not let the operator read a watched namespace (*: all).",
             ["watched_namespace"],
             registry=registry,
         )

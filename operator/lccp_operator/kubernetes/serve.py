@@ -2,10 +2,8 @@
 
 import logging
 import signal
-import socket
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry
@@ -17,7 +15,7 @@ from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.handlers import RunWatch
 from lccp_operator.kubernetes.installation import Installation
 from lccp_operator.kubernetes.instrumented_store import InstrumentedStore
-from lccp_operator.kubernetes.lease import Leadership
+from lccp_operator.kubernetes.lease import candidate
 from lccp_operator.kubernetes.metrics import Endpoint, Metrics
 from lccp_operator.kubernetes.ownership import Ownership
 from lccp_operator.kubernetes.reconcile.deletions import UnseenDeletions
@@ -27,7 +25,7 @@ from lccp_operator.kubernetes.reconcile.reconciler import Reconciler
 from lccp_operator.kubernetes.reconcile.workers import Workers
 from lccp_operator.kubernetes.run_states import RunStates
 from lccp_operator.kubernetes.store_health import StoreHealth
-from lccp_operator.kubernetes.workloads.informer import Informer
+from lccp_operator.kubernetes.workloads.informer import EVERYWHERE, Informer
 from lccp_operator.kubernetes.workloads.reading import WorkloadReader
 from lccp_operator.kubernetes.workloads.seen import RunKey
 
@@ -63,15 +61,16 @@ class Service:
         self._stop = threading.Event()
         self._metrics = Metrics(CollectorRegistry(), lambda: len(self._queue))
         connection = api.connect()
-        self._leadership = _candidate(installation, api.Cluster(connection))
+        self._leadership = candidate(api.Cluster(connection), installation.lease)
         guard = self._leadership.guard if self._leadership else lambda: None
         cluster = api.Cluster(connection, guard, self._api_called)
+        # Runs carry no label of a run: that of runs knows only whether they may be read.
         self._informers = [
             Informer(cluster, kind, self._namespaces, self._workloads_changed)
-            for kind in (api.JOBS, api.PODS, api.SERVICES)
+            for kind in (api.JOBS, api.PODS, api.SERVICES, api.RUNS)
         ]
         self._stores = _stores(installation, self._metrics, self._store_changed)
-        reader = WorkloadReader(cluster, *self._informers)
+        reader = WorkloadReader(cluster, *self._informers[:3])
         self._leading = self._leadership.leading if self._leadership else _always()
         self._states = RunStates(self._leading.is_set)
         self._metrics.registry.register(self._states)
@@ -184,9 +183,13 @@ class Service:
         self._led_since = (self._led_since or time.monotonic()) if leads else None
 
     def _note_refusals(self) -> None:
-        refusals = [informer.refusals for informer in self._informers]
-        for namespace in self._namespaces:
-            self._metrics.refused(namespace, any(namespace in told for told in refusals))
+        refused = self._refused()
+        for namespace in self._namespaces or (EVERYWHERE,):
+            self._metrics.refused(namespace, namespace in refused)
+
+    def _refused(self) -> set[str]:
+        """The namespaces in which the API server does not let it read all that it needs."""
+        return {name for informer in self._informers for name in informer.refusals}
 
     def _unhealthy(self) -> Iterator[str]:
         if self._led_since is None or time.monotonic() - self._led_since < STALE_SECONDS:
@@ -199,7 +202,9 @@ class Service:
         if self._stop.is_set():
             yield "shutting down"
         if not all(informer.synced for informer in self._informers):
-            yield "the API server does not report Jobs, pods and Services"
+            yield "the API server does not report LCCPRuns, Jobs, pods and Services"
+        elif self._namespaces and self._refused().issuperset(self._namespaces):
+            yield "the API server lets the operator read none of its namespaces in full"
         if self._runs.lacks:
             yield self._runs.lacks
         if self._leadership is not None and self._leadership.problem:
@@ -211,13 +216,6 @@ class Service:
         for name, health in self._stores.items():
             if health.outage is not None:
                 yield f"store {name}: {health.outage.why}"
-
-
-def _candidate(installation: Installation, cluster: api.Cluster) -> Leadership | None:
-    if installation.lease is None:
-        return None
-    identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
-    return Leadership(cluster, installation.lease, identity)
 
 
 def _always() -> threading.Event:

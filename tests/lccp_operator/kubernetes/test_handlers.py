@@ -12,6 +12,7 @@ from apiserver import ApiServer, running
 from kubernetes.config import kube_config
 from operator_process import OperatorProcess, installation, wait_for
 
+from lccp.api import labels
 from lccp.api.crd import crd
 from lccp_operator.kubernetes import handlers
 from lccp_operator.kubernetes.api.merge import Object
@@ -126,6 +127,46 @@ def test_no_silence_cancels_the_task_that_takes_the_events(
     assert watching.client_timeout is not None
     assert watching.server_timeout < watching.client_timeout <= 20
     assert watching.client_timeout < watching.inactivity_timeout
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["lccpruns", "pods"])
+def test_a_kind_that_may_be_read_in_no_namespace_makes_the_operator_unready(
+    namespace: Namespace, proxy: ApiProxy, tmp_path: Path, kind: str
+) -> None:
+    """Kopf says of runs that it may not read in its log alone."""
+    other: Namespace = Namespace.create(namespace.api, namespace.root)
+    refused = {other.name: "jobs", namespace.name: kind}
+    for name, plural in refused.items():
+        proxy.faults.extend([Fault("GET", f"{name}/{plural}", 403)] * 1_000)
+    settings = installation(namespace.root, namespaces=[*refused])
+    operator = OperatorProcess(tmp_path, proxy.kubeconfig(tmp_path / "kubeconfig"), settings)
+    operator.start()
+
+    wait_for(lambda: "none of its namespaces" in operator.get("/readyz")[1], "it is not told")
+    for name in refused:
+        gauge = f'lccp_namespace_refused{{watched_namespace="{name}"}}'
+        wait_for(lambda gauge=gauge: operator.metric(gauge) == 1.0, f"{name} is not named")
+    proxy.faults.clear()
+    operator.wait_ready()
+    assert operator.stop() == 0
+
+
+@pytest.mark.long
+def test_runs_that_may_be_read_nowhere_are_told(
+    namespace: Namespace, proxy: ApiProxy, tmp_path: Path
+) -> None:
+    proxy.faults.extend([Fault("GET", f"/{labels.API_VERSION}/lccpruns", 403)] * 1_000)
+    kubeconfig = proxy.kubeconfig(tmp_path / "kubeconfig")
+    operator = OperatorProcess(tmp_path, kubeconfig, installation(namespace.root)).start()
+
+    wait_for(lambda: "does not report LCCPRuns" in operator.get("/readyz")[1], "it is not told")
+    gauge = 'lccp_namespace_refused{watched_namespace="*"}'
+    wait_for(lambda: operator.metric(gauge) == 1.0, "no metric tells it")
+    proxy.faults.clear()
+    operator.wait_ready()
+    wait_for(lambda: operator.metric(gauge) == 0.0, "the metric tells it for ever")
+    operator.kill()
 
 
 @pytest.fixture

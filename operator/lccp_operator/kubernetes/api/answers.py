@@ -87,7 +87,10 @@ def error_of(status: int, data: bytes, path: str) -> LccpError:
             return Conflict(f"{path}: {message}")
         case 403 if DENIED.search(message):
             return Denied(f"{path}: {message}: helm upgrade restores the operator's role")
-        case 401 | 403:
+        case 401:
+            told = "the API server does not accept the operator's credentials"
+            return ApiUnavailable(f"{path}: {told}: {message}")
+        case 403:
             return Forbidden(f"{path}: {message}")
         case _:
             return Refused(f"{path}: the API server answers {status}: {message}")

@@ -26,6 +26,9 @@ GONE_REMEMBERED = 1_000
 
 RETRY_SECONDS = 1.0
 
+EVERYWHERE = "*"
+"""In place of a namespace: all of them are read at once."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -56,6 +59,8 @@ class Informer:
         """When it lost the connection, by scope; absent while connected."""
         self._refusals: dict[str | None, str] = {}
         """Why the API server refuses a scope, in a sentence."""
+        self._told: dict[str | None, str] = {}
+        """What is wrong with a scope, as the log says already."""
         self._newest = 0
         """Newest version that was seen, of an object, a deletion or a bookmark."""
         self.restored = False
@@ -75,8 +80,8 @@ class Informer:
 
     @property
     def refusals(self) -> dict[str, str]:
-        """Why it may not read a namespace, in a sentence, by namespace."""
-        return {scope: why for scope, why in self._refusals.copy().items() if scope is not None}
+        """Why it may not read a namespace, in a sentence, by namespace, or by EVERYWHERE."""
+        return {scope or EVERYWHERE: why for scope, why in self._refusals.copy().items()}
 
     def knows(self, namespace: str) -> bool:
         """It was connected a moment ago in the scope of `namespace`."""
@@ -149,6 +154,7 @@ class Informer:
         while not stop.is_set():
             try:
                 version = self._watched(scope, version or self._listed(scope))
+                self._told.pop(scope, None)
                 if self._cluster.version(self._kind, scope) < int(version):
                     version = None
             except Gone:
@@ -160,12 +166,11 @@ class Informer:
 
     def _note_lost(self, scope: str | None, error: Exception) -> None:
         self._lost_at.setdefault(scope, time.monotonic())
-        if self._refusals.get(scope) != str(error):
+        if self._told.get(scope) != str(error):
             logger.warning("%s", error, exc_info=not isinstance(error, LccpError))
+        self._told[scope] = str(error)
         if isinstance(error, Forbidden):
             self._refusals[scope] = str(error)
-        else:
-            self._refusals.pop(scope, None)
 
     def _listed(self, scope: str | None) -> str:
         """Replace the whole cache, of a restored API server entirely; returns the version read."""

@@ -26,7 +26,7 @@ def answer(message: str, reason: str = "") -> bytes:
     ("status", "reason", "error"),
     [
         (400, "", Refused),
-        (401, "Unauthorized", Forbidden),
+        (401, "Unauthorized", ApiUnavailable),
         (403, "Forbidden", Forbidden),
         (404, "NotFound", NotFound),
         (409, "Conflict", Conflict),

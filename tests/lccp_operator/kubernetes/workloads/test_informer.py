@@ -267,6 +267,10 @@ def test_a_namespace_that_refuses_takes_none_of_the_others_away(
         watching.informer.of(refused)
     watching.wait_names(key, "one")
 
+    monkeypatch.setattr(calls, "TRIES", 1)
+    proxy.faults.extend([Fault("GET", refusing.name, 500)] * 8)
+    while proxy.faults:
+        assert watching.informer.synced, "an outage of a refused namespace counts for the others"
     wait_for(lambda: watching.informer.knows(refusing.name), "it is not read again")
     watching.wait_names(refused, "two")
     assert watching.informer.refusals == {}
