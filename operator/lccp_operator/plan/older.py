@@ -59,10 +59,15 @@ def older_copy(context: Context, observed: Observed) -> str | None:
 
 
 def withheld(waits: Plan, context: Context, missing: Refusal, heard: HeardBeat | None) -> Plan:
-    """That plan of a held run, by which no gang begins, and the next operator knows `heard` too."""
+    """That plan of a held run, by which no gang begins.
+
+    What only `heard` and the gangs tell is known afterwards, too, when both are gone.
+    """
     if missing.reason is not Reason.STORED_RUN_MISSING:
         return waits
-    status = _remembered(waits.status, heard)
+    told = _remembered(waits.status, heard)
+    newest = max([told.attempt, *(training.attempt for training in context.trainings)])
+    status = told.model_copy(update={"attempt": newest})
     return replace(waits, intents=tuple(_unheard_gangs(context, heard)), status=status)
 
 

@@ -154,6 +154,31 @@ def test_nor_does_a_gang_begin_from_it_that_a_queue_took_the_pods_from(
     assert conditions(world.run)["Succeeded"] == ("True", "Completed")
 
 
+def test_an_attempt_that_only_its_gang_told_of_is_missed_once_the_gang_is_gone() -> None:
+    """The copy came before the status told of the attempt, which the hold itself took away."""
+    world = begun(World(a_small_run(), NEVER))
+    world.run = with_spec(world.run, suspend=True)
+    world.settle()
+    copy, status = deepcopy(world.store), world.run.status
+    world.run = with_spec(world.run, suspend=False)
+    world.reconcile()
+    world.workers[Training(2)].phase = Phase.PENDING
+    right = deepcopy(world.store)
+    world.run = world.run.model_copy(update={"status": status})
+
+    put_back(world, copy)
+    assert deleted(world.reconcile()) == [Training(2)]
+    for _ in range(2):
+        world.pass_time()
+        world.restart_operator()
+        assert deleted(world.reconcile()) == []
+        assert held(world)
+
+    put_back(world, right)
+    world.settle()
+    assert conditions(world.run)["Succeeded"] == ("True", "Completed")
+
+
 def test_a_newest_state_that_vanished_is_missed_before_a_pending_gang_begins() -> None:
     world = begun(World(a_small_run(), NEVER))
     beats(world, EVERY_TOKENS, states=(EVERY_TOKENS,))
