@@ -92,6 +92,8 @@ class Observed:
     """No other process, such as another installation's, has changed it while this one looked."""
     heard: HeardBeat | None = None
     """The newest attempt's heartbeat at the last reconcile that followed the store."""
+    begun: bool = False
+    """An earlier status told that the run has begun; somebody may have emptied it since."""
     left_to: str | None = None
     """Installation to which the run is left, according to an earlier event."""
     finalizer: bool = False

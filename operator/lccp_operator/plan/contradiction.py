@@ -23,7 +23,7 @@ def contradiction(context: Context, observed: Observed) -> Refusal | None:
     """
     status = context.run.status or LCCPRunStatus()
     told = status.start_time or status.progress.last_heartbeat_time or observed.heard
-    if not (told or context.trainings or context.evaluations):
+    if not (told or observed.begun or context.trainings or context.evaluations):
         return None
     foreign = foreign_owner(context.facts, context.owner)
     if foreign is not None:

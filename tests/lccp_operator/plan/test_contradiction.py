@@ -154,6 +154,22 @@ def test_nor_does_it_where_workloads_alone_still_tell_of_the_run(part: str) -> N
     assert conditions(world.run)["Degraded"] == ("True", "StoredRunMissing")
 
 
+def test_nor_does_it_where_the_operator_alone_still_knows_that_the_run_began() -> None:
+    """The status was emptied while the run was held; its pods had never begun."""
+    world = begun(a_world())
+    world.run = with_spec(world.run, suspend=True)
+    world.settle()
+    world.workers.clear()
+    lose(world, "")
+    world.reconcile()
+    world.run = with_spec(world.run, suspend=False).model_copy(update={"status": None})
+
+    for _ in range(2):
+        assert only_tells(world.reconcile())
+
+    assert conditions(world.run)["Degraded"] == ("True", "StoredRunMissing")
+
+
 def test_a_copy_that_lacks_the_attempt_of_a_gang_starts_none() -> None:
     world = a_world()
     world.reconcile()

@@ -297,6 +297,7 @@ class World:
         self.observer = StoreObserver(self.store, KEYS)
         self.events_posted = False
         self.heard: HeardBeat | None = None
+        self.has_begun = False
 
     def observed(self) -> Observed:
         workloads = Known({w: _state(w, worker) for w, worker in self.workers.items()})
@@ -311,6 +312,7 @@ class World:
             model_config=self.model_config,
             events_posted=self.events_posted,
             heard=self.heard,
+            begun=self.has_begun,
         )
 
     def plan(self, observed: Observed | None = None) -> Plan:
@@ -323,6 +325,7 @@ class World:
             apply(decided, self.run, Backend(self.store, self, self, self._guard))
             self.events_posted = True
             self.heard = decided.heard or self.heard
+            self.has_begun |= decided.status.start_time is not None
         except Crash:
             self.restart_operator()
         return decided

@@ -90,6 +90,7 @@ class Memory:
     """What the operator knows of the run from one reconcile to the next."""
 
     observer: StoreObserver
+    begun: bool = False
     heard: HeardBeat | None = None
     status_is_own: bool = True
     status_hash: int | None = None
@@ -137,6 +138,7 @@ class Operator:
             reevaluate=self._object.reevaluate,
             status_is_own=memory.status_is_own,
             heard=memory.heard,
+            begun=memory.begun,
         )
         self._looked = run, observed, now, self._object.version
 
@@ -159,6 +161,7 @@ class Operator:
         except Conflict:
             return None
         self.memory.heard = decided.heard or self.memory.heard
+        self.memory.begun |= decided.status.start_time is not None
         self.memory.is_new = False
         return decided
 

@@ -51,6 +51,8 @@ class RunMemory:
     """The last plan was carried out completely, and the API server took its events."""
     heard: HeardBeat | None = None
     """The newest attempt's heartbeat at the last reconcile that followed the store."""
+    begun: bool = False
+    """The run has begun, as the status of a reconcile told."""
     races_since: float | None = None
     """Since when, by the monotonic clock, every reconcile has lost one."""
     idle: bool = False
@@ -123,6 +125,7 @@ class RunMemory:
         An outage of its store does not change whether the run is idle.
         """
         self.heard = result.heard or self.heard
+        self.begun |= result.status.start_time is not None
         if isinstance(observed.store, Known):
             self.idle = result.idle
         if unchanged:

@@ -67,6 +67,7 @@ class Observing:
             events_posted=memory.events_posted,
             status_is_own=memory.status_is_own,
             heard=memory.heard,
+            begun=memory.begun,
         )
 
     def memory(self, key: RunKey, run: LCCPRun) -> RunMemory:

@@ -129,6 +129,13 @@ def test_the_last_heartbeat_is_remembered_while_the_store_is_not_followed() -> N
     assert memory.heard == heard
 
 
+def test_that_the_run_began_is_remembered_though_its_status_is_emptied() -> None:
+    memory, told = a_memory(MemoryStore()), LCCPRunStatus(start_time=START)
+    for status in (told, LCCPRunStatus()):
+        memory.carried_out(Plan((), status), NOTHING, unchanged=False)
+        assert memory.begun
+
+
 @pytest.mark.parametrize(
     ("errors", "lost"),
     [
