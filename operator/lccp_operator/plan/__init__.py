@@ -43,6 +43,7 @@ from lccp_operator.plan.goals import goal
 from lccp_operator.plan.status import said
 from lccp_operator.plan.stops import Judge
 from lccp_operator.workloads.kind import Workload
+from lccp_operator.workloads.reported import as_reported
 from lccp_operator.workloads.state import WorkloadState
 
 __all__ = ["ended", "hindered", "invalid_spec", "plan", "said"]
@@ -106,7 +107,7 @@ def _context(
     return Context(
         run,
         facts,
-        workloads,
+        as_reported(workloads, facts),
         observed.rejected,
         observed.offered,
         observed.owner,

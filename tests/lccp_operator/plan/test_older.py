@@ -12,6 +12,7 @@ from operator_world import (
     KEYS,
     NEVER,
     MemoryStore,
+    Worker,
     World,
     a_small_run,
     begun,
@@ -138,7 +139,7 @@ def test_nor_does_a_gang_begin_from_it_that_a_queue_took_the_pods_from(
     world.pass_time(100)
     beats(world, EVERY_TOKENS + 4_096)
     world.reconcile()
-    world.workers[Training(1)].phase = phase
+    world.workers[Training(1)] = Worker(phase, uid="00000099")
     world.reconcile()
     right = deepcopy(world.store)
 
@@ -183,7 +184,7 @@ def test_a_newest_state_that_vanished_is_missed_before_a_pending_gang_begins() -
     world = begun(World(a_small_run(), NEVER))
     beats(world, EVERY_TOKENS, states=(EVERY_TOKENS,))
     world.store.put(KEYS.state_manifest(EVERY_TOKENS), b"{}")
-    world.workers[Training(1)].phase = Phase.PENDING
+    world.workers[Training(1)] = Worker(Phase.PENDING, uid="00000099")
     assert deleted(world.reconcile()) == []
     world.store.delete(KEYS.state_manifest(EVERY_TOKENS))
 

@@ -231,6 +231,8 @@ class Worker:
     out_of_memory: bool = False
     deleting: bool = False
     tokens: int = 0
+    uid: str = ""
+    """Of its pod; empty: of its first one. A queue or scheduler admits it again with another."""
 
 
 @dataclass
@@ -497,10 +499,14 @@ def _writer(attempt: int) -> str:
     return writer_name(attempt, f"{attempt:08x}")
 
 
+def _first_uid(workload: Workload) -> str:
+    return f"{workload.attempt:08x}" if isinstance(workload, Training) else "pod-0"
+
+
 def _state(workload: Workload, worker: Worker) -> WorkloadState:
     pod = Pod(
         index=0,
-        uid=f"{workload.attempt:08x}" if isinstance(workload, Training) else "pod-0",
+        uid=worker.uid or _first_uid(workload),
         phase=worker.phase,
         exit_code=worker.exit_code,
         disrupted=worker.disrupted,

@@ -34,11 +34,26 @@ def terminated(pod: Object) -> Object:
     fetching: Object = init_container(pod.get("status", {}), labels.FETCH).get("terminated", {})
     if fetching.get("exitCode"):
         return fetching
+    ended: Object = _main_container(pod).get("terminated", {})
+    return ended
+
+
+def has_begun(pod: Object) -> bool:
+    """Its main container runs or has ended, or its external suite does.
+
+    A kubelet calls a pod pending until each of its containers has been started.
+    """
+    suite, main = init_container(pod.get("status", {}), labels.SUITE), _main_container(pod)
+    return not {"running", "terminated"}.isdisjoint({*suite, *main})
+
+
+def _main_container(pod: Object) -> Object:
+    """State of the main container; empty where there is none yet."""
     names = (pod["metadata"].get("labels", {}).get(labels.COMPONENT), labels.IMPORTER)
     for container in pod.get("status", {}).get("containerStatuses", ()):
-        if container.get("name") in names and "terminated" in container.get("state", {}):
-            ended: Object = container["state"]["terminated"]
-            return ended
+        if container.get("name") in names:
+            state: Object = container.get("state", {})
+            return state
     return {}
 
 

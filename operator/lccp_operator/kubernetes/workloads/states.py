@@ -10,6 +10,7 @@ from lccp.contract.errors import InvalidInput
 from lccp_operator.kubernetes.api.merge import Object
 from lccp_operator.kubernetes.workloads.endings import (
     failure,
+    has_begun,
     init_container,
     lost,
     program_failure,
@@ -168,7 +169,7 @@ def _pod(pod: Object, seen: Seen, now: datetime) -> Pod:
     suite_ended = suite.get("terminated", {})
     by_node = lost(status, ended) or lost(status, suite_ended)
     program = "" if by_node else program_failure(suite_ended)
-    if phase is Phase.PENDING and (suite_ended or "running" in suite):
+    if phase is Phase.PENDING and has_begun(pod):
         phase = Phase.RUNNING
     ended_at = seen.when(pod, ended.get("finishedAt"))
     lingers = phase is Phase.RUNNING and ended_at is not None and now - ended_at > LINGERS_AFTER

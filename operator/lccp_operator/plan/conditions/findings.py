@@ -1,6 +1,6 @@
 """Findings about a run, mainly its training and evaluations."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
@@ -50,7 +50,14 @@ Findings = Mapping[ConditionType, Finding]
 
 
 def training(context: Context, goal: Goal) -> Finding:
-    """What the training does or waits for."""
+    """What the training does or waits for, with what is amiss beside it."""
+    found, gang = _training(context, goal), context.gang
+    if found.reason is not Reason.RUNNING or gang is None or gang.trouble is None:
+        return found
+    return replace(found, message=f"{found.message}; {gang.trouble.message}")
+
+
+def _training(context: Context, goal: Goal) -> Finding:
     attempt, gang = context.open_attempt, context.gang
     if attempt is None:
         return _no_attempt(context, goal)
@@ -152,7 +159,7 @@ def evaluating(context: Context) -> Finding:
     held = _held_up(context, outstanding)
     if begun:
         told = [f"evaluates {_named(begun)}", *islice(evaluations.unheard(context), NAMED)]
-        told += [one.message for one in held]
+        told += [one.message for one in held] + _beside(live)
         return Finding("True", Reason.RUNNING, "; ".join(told))
     if held:
         return replace(held[0], message="; ".join(one.message for one in held))
@@ -169,6 +176,13 @@ def evaluating(context: Context) -> Finding:
     return Finding("False", Reason.UP_TO_DATE, "all checkpoints are evaluated")
 
 
+def _beside(live: Iterable[tuple[Evaluation, WorkloadState]]) -> list[str]:
+    """What is amiss in pods whose evaluator works, such as another container's image."""
+    troubles = ((workload, state.trouble) for workload, state in live if state.begun)
+    told = (f"{evaluation(w.key)}: {trouble.message}" for w, trouble in troubles if trouble)
+    return list(islice(told, NAMED))
+
+
 def _held_up(context: Context, due: list[EvaluationKey]) -> list[Finding]:
     """What keeps evaluations that are `due` from starting, the oldest first."""
     told = map(evaluations.told_of_heard, evaluations.still_heard(context))
@@ -178,23 +192,6 @@ def _held_up(context: Context, due: list[EvaluationKey]) -> list[Finding]:
         _waiting(context, workload, state, evaluation(workload.key))
         for workload, state in [*waiting.items(), *rejected.items()][:NAMED]
     ] + [Finding("False", Reason.PENDING, one) for one in islice(told, NAMED)]
-
-
-def damaged(context: Context) -> Iterator[str]:
-    """What is damaged in the store; of a report that was whole, how to have it made again."""
-    again = {
-        sentence: evaluations.repeated(context, *key)
-        for key, sentence in context.facts.damaged_reports.items()
-        if _was_made(context, key)
-    }
-    for sentence in context.facts.damaged.values():
-        remedy = f"; to evaluate it again, {again[sentence]}" if sentence in again else ""
-        yield f"{sentence}{remedy}"
-
-
-def _was_made(context: Context, key: EvaluationKey) -> bool:
-    outcome = context.outcome(key)
-    return outcome is not None and outcome.result == "Succeeded"
 
 
 def evaluation(key: EvaluationKey) -> str:

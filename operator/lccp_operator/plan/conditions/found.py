@@ -3,7 +3,7 @@
 Messages contain no steadily changing number, so that a run at rest writes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import chain
 from typing import Literal
@@ -173,7 +173,7 @@ def _lasting(context: Context) -> list[str]:
         *(failure.message for failure in failed_branches(context)),
         *(f"{evaluation}: {evaluations.REPORT_GONE.message}" for evaluation in gone),
         *evaluations.told_of_lost(context),
-        *findings.damaged(context),
+        *_damaged(context),
         *findings.unknown_fields(context),
         *(one.reason for one in (context.judgement.excluded if context.judgement else ())),
     ]
@@ -219,3 +219,20 @@ def _failed(context: Context, goal: Goal) -> Finding:
     if goal.aim is Aim.FAIL and context.open_attempt is None:
         return Finding("True", goal.reason, goal.message)
     return Finding("False", Reason.NOT_FINISHED if goal.aim is not Aim.END else goal.reason)
+
+
+def _damaged(context: Context) -> Iterator[str]:
+    """What is damaged in the store; of a report that was whole, how to have it made again."""
+    again = {
+        sentence: evaluations.repeated(context, *key)
+        for key, sentence in context.facts.damaged_reports.items()
+        if _was_made(context, key)
+    }
+    for sentence in context.facts.damaged.values():
+        remedy = f"; to evaluate it again, {again[sentence]}" if sentence in again else ""
+        yield f"{sentence}{remedy}"
+
+
+def _was_made(context: Context, key: EvaluationKey) -> bool:
+    outcome = context.outcome(key)
+    return outcome is not None and outcome.result == "Succeeded"

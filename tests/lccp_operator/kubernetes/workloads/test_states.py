@@ -8,6 +8,7 @@ from seen_objects import GANG, NOW, QUEUE, a_job, a_pod, an_event, terminated, w
 
 from lccp.api import labels
 from lccp.api.causes import Cause
+from lccp.api.conditions import Reason
 from lccp.contract.errors import InvalidInput
 from lccp_operator.hearing import Hearing
 from lccp_operator.kubernetes.api.merge import Object
@@ -410,6 +411,20 @@ def test_a_pod_runs_as_soon_as_the_program_of_its_external_suite_does() -> None:
     over = before(labels.SUITE, {"terminated": {"exitCode": 0}}, "Pending")
 
     assert [state(a_job(), pod).pods_begun for pod in (fetches, runs, over)] == [0, 1, 1]
+
+
+@pytest.mark.parametrize("main", [{"running": {}}, {"terminated": {"exitCode": 0}}])
+def test_a_pod_runs_as_soon_as_its_main_container_does(main: Object) -> None:
+    """Its phase is Pending until the image of each container is there."""
+    beside = waiting("ImagePullBackOff", "not found") | {"name": "beside"}
+    own = {"name": labels.TRAINER, "state": main}
+    works = a_pod("Pending", containerStatuses=[own, beside])
+    waits = a_pod("Pending", containerStatuses=[waiting("ContainerCreating"), beside])
+
+    found = [state(a_job(), pod) for pod in (works, waits)]
+
+    assert [one.pods_begun for one in found] == [1, 0]
+    assert {one.trouble.reason for one in found if one.trouble} == {Reason.IMAGE_UNAVAILABLE}
 
 
 def test_a_program_that_failed_is_told_with_its_last_words() -> None:

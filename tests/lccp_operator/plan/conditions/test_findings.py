@@ -79,6 +79,23 @@ def test_a_gang_that_somebody_reduced_while_it_trained_is_not_said_to_train() ->
     assert "gangTimeoutSeconds" not in told
 
 
+def test_what_is_amiss_beside_what_works_is_told_with_it() -> None:
+    world = a_training_world()
+    beat = heartbeat_of(1, EVERY_TOKENS, world.now)
+    world.store.put(KEYS.heartbeat(beat.writer), beat.to_json())
+    world.store.put(KEYS.checkpoint_manifest(EVERY_TOKENS), manifest_of(EVERY_TOKENS).to_json())
+    world.reconcile()
+    beside = Trouble(Reason.IMAGE_UNAVAILABLE, "beside:1: not found")
+    works = WorkloadState(Phase.RUNNING, (Pod(0, "00000001", Phase.RUNNING),), trouble=beside)
+    evaluation = Evaluation(EVERY_TOKENS, "intrinsic", 1)
+    world.reconcile(seen(world, workloads=Known({Training(1): works, evaluation: works})))
+
+    assert conditions(world.run)["Training"] == ("True", "Running")
+    assert message(world, ConditionType.TRAINING) == "attempt 1 is training; beside:1: not found"
+    assert conditions(world.run)["Evaluating"] == ("True", "Running")
+    assert message(world, ConditionType.EVALUATING).endswith(": beside:1: not found")
+
+
 def test_a_gang_that_never_reported_is_not_said_to_load_its_model() -> None:
     world = a_world()
     world.reconcile()

@@ -34,6 +34,11 @@ CLAIM_REASONS = {
     "FailedResourceClaimCreation": Reason.POD_REJECTED,
 }
 """Of events of controllers that make a claim for a pod: of an ephemeral volume, of devices."""
+GATED = "SchedulingGated"
+WAITS_FOR_GATES = (
+    "a pod waits until its scheduling gates (spec.schedulingGates) are removed, by the program "
+    "that they belong to: check that it runs, or leave them out of podTemplate"
+)
 SANDBOX_REASONS = frozenset({"FailedCreatePodSandBox", "NetworkNotReady"})
 
 
@@ -148,7 +153,9 @@ def _missing(message: str) -> Reason | None:
 
 def _of_scheduling(status: Object) -> Iterator[Trouble]:
     scheduled = condition_of(status, "PodScheduled")
-    if scheduled.get("status") == "False":
+    if scheduled.get("reason") == GATED:
+        yield trouble(Reason.STARTING, WAITS_FOR_GATES)
+    elif scheduled.get("status") == "False":
         told = scheduled.get("message") or scheduled.get("reason", "")
         lacks_claim = "persistentvolumeclaim" in told.lower()
         yield trouble(Reason.VOLUME_NOT_MOUNTED if lacks_claim else Reason.UNSCHEDULABLE, told)

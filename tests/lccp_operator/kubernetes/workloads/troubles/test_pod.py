@@ -182,7 +182,7 @@ TROUBLES: dict[str, Told] = {
     "a gate of the scheduler": (
         a_job(),
         {"pods": (a_pod("Pending", **GATED),)},
-        *(Reason.UNSCHEDULABLE, "gates"),
+        *(Reason.STARTING, "its scheduling gates (spec.schedulingGates) are removed, by the"),
     ),
     "an init container": (
         a_job(),
