@@ -65,13 +65,15 @@ def translated(error: Exception, store: str, key: str, makes: bool = False) -> L
         case S3Error():
             return _refusal(error, store, key)
         case InvalidResponseError():
-            return _strange_answer(error._code, store)
+            return _strange_answer(error._code, store, key)
         case ServerError():
-            return _strange_answer(error.status_code, store)
+            return _strange_answer(error.status_code, store, key)
         case http.MaxRetryError() if error.reason is not None:
             return translated(error.reason, store, key)
         case http.SSLError() | ssl.SSLError():
             return _tls_failure(error, store)
+        case http.ReadTimeoutError():
+            return StoreUnavailable(f"{store} does not answer: {_cause(error)}{_for(key)}")
         case http.HTTPError() | OSError():
             return StoreUnavailable(f"{store} does not answer: {_cause(error)}")
         case ParseError() | UnicodeDecodeError():
@@ -102,13 +104,13 @@ def _refusal(error: S3Error, store: str, key: str) -> LccpError:
     if status in (409, 412):
         return Conflict(f"{store}: {key} was changed by another writer")
     if code in _BUSY_CODES or status in RETRIED_STATUSES:
-        return StoreUnavailable(f"{store} does not answer: status {status} ({code})")
+        return StoreUnavailable(f"{store} does not answer: status {status} ({code}){_for(key)}")
     if code in _FULL_CODES:
         return StoreRefused(f"{store}: {key}: there is no room left ({code}: {error.message})")
     if code in _CREDENTIAL_CODES or status in (401, 403):
         return StoreRefused(
-            f"{store}: refuses these credentials ({code}): check the keys, and that they may "
-            "read, write, list and delete there"
+            f"{store}: refuses these credentials ({code}){_for(key)}: check the keys, and that "
+            "they may read, write, list and delete there"
         )
     of_store = status >= 500 or code in _ADDRESS_CODES
     refused = StoreRefused if of_store else InvalidInput
@@ -137,9 +139,14 @@ def _machine() -> str:
     return f"{socket.gethostname()}'s node"
 
 
-def _strange_answer(status: int, store: str) -> LccpError:
+def _for(key: str) -> str:
+    """The object, since others may be in order. Checks of a whole store say the same each time."""
+    return f" for {key}" if key and not key.startswith(".") else ""
+
+
+def _strange_answer(status: int, store: str, key: str) -> LccpError:
     if status in RETRIED_STATUSES:
-        return StoreUnavailable(f"{store} does not answer: status {status}")
+        return StoreUnavailable(f"{store} does not answer: status {status}{_for(key)}")
     return StoreRefused(f"{store}: the endpoint does not speak S3 (status {status})")
 
 

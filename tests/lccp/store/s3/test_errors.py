@@ -35,10 +35,10 @@ def an_answer(status: int, code: str = "", content_type: str = "application/xml"
         (412, "PreconditionFailed", Conflict, f"{KEY} was changed by another writer"),
         (409, "ConditionalRequestConflict", Conflict, "was changed by another writer"),
         (403, "RequestTimeTooSkewed", StoreRefused, "'s node differs from the store's: correct it"),
-        (403, "AccessDenied", StoreRefused, r"refuses these credentials \(AccessDenied\)"),
+        (403, "AccessDenied", StoreRefused, rf"credentials \(AccessDenied\) for {KEY}: check"),
         (401, "Other", StoreRefused, r"refuses these credentials \(Other\)"),
         (400, "ExpiredToken", StoreRefused, r"refuses these credentials \(ExpiredToken\)"),
-        (503, "SlowDown", StoreUnavailable, r"does not answer: status 503 \(SlowDown\)"),
+        (503, "SlowDown", StoreUnavailable, rf"status 503 \(SlowDown\) for {KEY}"),
         (400, "RequestTimeout", StoreUnavailable, r"does not answer: status 400"),
         (400, "InvalidArgument", InvalidInput, rf"{KEY}: refuses the request .*: told\)"),
         (400, "AuthorizationHeaderMalformed", StoreRefused, rf"{KEY}: refuses the request"),
@@ -97,7 +97,7 @@ def test_an_answer_that_is_no_s3_is_told_by_its_status(status: int, error: type[
     ("error", "sentence"),
     [
         (http.NameResolutionError("h", POOL, OSError()), "its host name cannot be resolved"),
-        (http.ReadTimeoutError(POOL, "/", "x"), "no answer within the time allowed"),
+        (http.ReadTimeoutError(POOL, "/", "x"), f"no answer within the time allowed for {KEY}"),
         (http.ConnectTimeoutError(POOL, "/", "x"), "no connection within the time allowed"),
         (http.ProtocolError("x"), "the connection was lost"),
         (OSError(113, "No route to host"), "No route to host"),
@@ -133,3 +133,11 @@ def test_what_no_further_try_mends_is_an_input_error(
 def test_an_error_with_a_body_is_the_sdks_own() -> None:
     assert isinstance(refusal_in(an_answer(404, "NoSuchKey")), S3Error)
     assert isinstance(refusal_in(an_answer(404)), InvalidResponseError)
+
+
+@pytest.mark.parametrize("key", ["", ".health/"])
+def test_a_check_of_the_whole_store_names_no_object(key: str) -> None:
+    """Its words are compared: each new sentence is told to every run of the store."""
+    found = translated(refusal_in(an_answer(403, "AccessDenied")), STORE, key)
+
+    assert "refuses these credentials (AccessDenied): check the keys" in str(found)
