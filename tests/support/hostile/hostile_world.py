@@ -150,6 +150,8 @@ class HostileWorld:
 
     def put_back(self, copy: Mapping[str, bytes]) -> None:
         self._change()
+        if KEYS.identity not in copy:
+            self.ledger.emptied(self.operator)
         self.store.own.put_back(copy)
         self.whole = None if copy == self.whole else self.whole
         self.ledger.copied(self.operator, self._forged)
