@@ -8,6 +8,9 @@ from lccp_operator.plan.context import Context
 SILENT_SECONDS = 30.0
 """Trainers write a heartbeat every two seconds, importers every ten."""
 
+KEPT_SECONDS = 10.0
+"""A store shows what it took within this time."""
+
 
 def problems(context: Context) -> list[str]:
     """What hampers running workloads, or keeps anybody from knowing about them, in sentences."""
@@ -15,6 +18,7 @@ def problems(context: Context) -> list[str]:
         *_silent_nodes(context),
         *_silence(context),
         *told_of_remade(context),
+        *_unasked(context),
         *_hampered(context),
     ]
 
@@ -29,6 +33,24 @@ def _silence(context: Context) -> list[str]:
         f"attempt {attempt.number} has reported nothing since {since:%Y-%m-%d %H:%M:%S} UTC, "
         "although it runs: it can't reach the store, it is frozen, or its node is gone or has a "
         f"wrong clock; see its log{log}"
+    ]
+
+
+def _unasked(context: Context) -> list[str]:
+    """A sentence if the request to drain was stored, and is not there; else none."""
+    attempt, gang = context.open_attempt, context.gang
+    asked_at = attempt.drain_asked_at if attempt is not None else None
+    if attempt is None or asked_at is None or gang is None or not gang.live:
+        return []
+    told = context.facts.controls.get(attempt.number)
+    if told is not None and told.request == "Drain":
+        return []
+    if context.seconds_left(asked_at, KEPT_SECONDS) > 0:
+        return []
+    return [
+        f"attempt {attempt.number} does not learn that it is to save its state and exit: the "
+        f"store does not keep control/{attempt.number}.json, which is written again and again; "
+        "find out whether another program restores older objects there"
     ]
 
 

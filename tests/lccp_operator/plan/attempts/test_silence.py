@@ -160,3 +160,22 @@ def test_what_hampered_a_trainer_is_not_told_once_it_was_killed(attached: bool) 
     world.reconcile()
 
     assert ("the store takes no uploads" in message(world, ConditionType.DEGRADED)) is attached
+
+
+def test_a_request_that_the_store_does_not_keep_is_told() -> None:
+    """Another program restores older objects, or the store loses what it confirmed."""
+    world = a_training_world()
+    world.run = with_spec(world.run, suspend=True)
+    found = []
+    for _ in range(2):
+        world.reconcile()
+        world.store.delete(KEYS.control(1))
+        world.now += timedelta(seconds=11)
+        found.append(message(world, ConditionType.DEGRADED))
+    world.reconcile()
+    found.append(message(world, ConditionType.DEGRADED))
+    world.reconcile()
+    found.append(message(world, ConditionType.DEGRADED))
+
+    lost = "attempt 1 does not learn that it is to save its state and exit: the store does not keep"
+    assert [lost in one for one in found] == [False, True, True, False]
