@@ -104,7 +104,10 @@ REMEDIES = {
     Reason.MISSING_CONFIG_MAP: "create it in this namespace; the pods then start by themselves",
     Reason.VOLUME_NOT_MOUNTED: "check the volume and its node, or change {pods}.podTemplate",
     Reason.CONTAINER_NOT_STARTED: "change {pods}.podTemplate or {image}, or check the node",
-    Reason.IMAGE_UNAVAILABLE: "correct {image}, or the credentials to pull it",
+    Reason.IMAGE_UNAVAILABLE: (
+        "correct {image}, or the credentials to pull it; or {pods}.podTemplate, if it is the image "
+        "of another container"
+    ),
 }
 """What to do about a condition with this reason; `pods` and `image` are fields of the spec."""
 
