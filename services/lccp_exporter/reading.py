@@ -6,26 +6,27 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, TypeVar, get_args
 
-from lccp.api.labels import INTRINSIC
 from lccp.api.objects.journal import Control, EvaluationOutcome, EvaluationResult, Journal
 from lccp.api.objects.report import EvaluationReport
 from lccp.api.objects.run import RunIdentity
 from lccp.api.objects.training import Heartbeat, Ledger
 from lccp.api.spec.export import ExportSpec
-from lccp.contract.errors import LccpError
+from lccp.contract.errors import LccpError, StoreRefused, StoreUnavailable
 from lccp.facts.ledgers import ledgers
 from lccp.facts.listing import Listing
 from lccp.facts.reader import Keep, RunReader, RunReading
 from lccp.facts.stored_runs import StoredRuns
-from lccp.probes.probe import Details
-from lccp.report.details import CheckpointDetails, between
 from lccp.report.training import accelerator_seconds, spikes_total
 from lccp.store.keys import RunKeys
 from lccp.store.port import ObjectInfo, Store
+from lccp_exporter.comparing import Comparison
 from lccp_exporter.conditions import kept_conditions
 from lccp_exporter.facts import ExportedFacts, ExportedVerdict
-from lccp_exporter.measured import Measured, arrays_beside
-from lccp_exporter.metrics.cells import cell_arrays
+from lccp_exporter.measured import Measured
+
+UNANSWERED_MAX = 5
+"""Runs with an object that the store does not give, before it is the store that can't be read: each
+may take the whole patience with a silent store."""
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -35,25 +36,15 @@ RESULTS = {
 }
 
 
-@dataclass(frozen=True)
-class Compared:
-    """Results from the arrays beside a run's reports."""
-
-    details: dict[str, Details]
-    values: dict[str, dict[int, float]]
-
-
 @dataclass
 class _Known:
     """Data kept of a run between two readings."""
 
     reader: RunReader[Measured, ExportedVerdict]
+    comparison: Comparison
     stamp: int = 0
     """Hash of the keys and ETags from which its facts follow."""
     facts: ExportedFacts | None = None
-    reports: Sequence[Measured] = ()
-    """The reports from which `compared` follows."""
-    compared: Compared = Compared({}, {})
 
     def rest(self) -> None:
         """Keep only the journal, which shows that the run is no longer wanted."""
@@ -61,8 +52,13 @@ class _Known:
             self.facts = ExportedFacts(
                 self.facts.namespace, self.facts.run, journal=self.facts.journal
             )
-        self.reports, self.compared = (), Compared({}, {})
+        self.comparison.forget()
         self.reader.forget()
+
+    def unanswered(self, keys: RunKeys) -> ExportedFacts:
+        """What is known while the store refuses one of its objects, or is silent about it."""
+        known = self.facts or ExportedFacts(keys.namespace, keys.name)
+        return replace(known, unreadable_objects=known.unreadable_objects + 1)
 
 
 class StoreReader:
@@ -82,19 +78,31 @@ class StoreReader:
     def runs(self) -> tuple[ExportedFacts, ...]:
         """The runs in the store, by namespace and name; an unchanged run is the same object.
 
-        Raises StoreUnavailable, InvalidInput.
+        A few runs of which the store does not give an object, while it gives those of others, are
+        told as they were known. Raises StoreUnavailable, InvalidInput.
         """
-        facts = {
-            keys: self._facts(keys, infos)
-            for keys, infos in self._stored.listed()
-            if any(info.key == keys.identity for info in infos)
-        }
+        facts: dict[RunKeys, ExportedFacts] = {}
+        unanswered: list[LccpError] = []
+        for keys, infos in self._stored.listed():
+            if all(info.key != keys.identity for info in infos):
+                continue
+            try:
+                facts[keys] = self._facts(keys, infos)
+            except (StoreRefused, StoreUnavailable) as error:
+                unanswered.append(error)
+                if len(unanswered) > UNANSWERED_MAX:
+                    raise
+                logger.warning("the run %s/%s: %s", keys.namespace, keys.name, error)
+                facts[keys] = self._known[keys].unanswered(keys)
+        if unanswered and len(unanswered) == len(facts):
+            raise unanswered[0]
         self._known = {keys: self._known[keys] for keys in facts}
         return tuple(facts.values())
 
     def _facts(self, keys: RunKeys, infos: Sequence[ObjectInfo]) -> ExportedFacts:
         if keys not in self._known:
-            self._known[keys] = _Known(RunReader(self.store, keys, self._keep))
+            reader = RunReader(self.store, keys, self._keep)
+            self._known[keys] = _Known(reader, Comparison(self.store, keys))
         known, stamp = self._known[keys], hash(tuple((info.key, info.etag) for info in infos))
         if known.facts is None or known.stamp != stamp:
             known.facts, known.stamp = self._read_or_left_out(known.reader, keys, infos), stamp
@@ -125,7 +133,8 @@ class StoreReader:
             return known
         heartbeats, ends = reading.heartbeats(), reading.ends()
         told = reading.of_writers().values()
-        compared = self._comparison(keys, measured := tuple(reading.reports().values()))
+        measured = tuple(reading.reports().values())
+        compared = self._known[keys].comparison.of(measured)
         digest, target = reading.identity(_identity)[0] or ("", None)
         return replace(
             known,
@@ -160,38 +169,6 @@ class StoreReader:
         shared: T = self._shared.setdefault(repr(value), value)
         return shared
 
-    def _comparison(self, keys: RunKeys, measured: Sequence[Measured]) -> Compared:
-        """The results from details, recomputed only if the reports changed."""
-        known = self._known[keys]
-        if not _same(known.reports, measured):
-            own = [m for m in measured if m.suite == INTRINSIC]
-            known.compared = Compared(self._details(keys, own), self._values(keys, own))
-            known.reports = measured
-        return known.compared
-
-    def _details(self, keys: RunKeys, measured: Sequence[Measured]) -> dict[str, Details]:
-        """Arrays of the newest checkpoint from which cells are made."""
-        newest = measured[-1].details if measured else {}
-        wanted = {name: arrays for name in newest if (arrays := cell_arrays(name))}
-        read = {
-            name: arrays_beside(self.store, keys, measured[-1], name, arrays)
-            for name, arrays in wanted.items()
-        }
-        return {name: details for name, details in read.items() if details is not None}
-
-    def _values(self, keys: RunKeys, measured: Sequence[Measured]) -> dict[str, dict[int, float]]:
-        """Signals that compare checkpoints, of all probes."""
-
-        def parts(name: str) -> list[CheckpointDetails]:
-            found = ((m, arrays_beside(self.store, keys, m, name)) for m in measured)
-            return [
-                CheckpointDetails(m.tokens, m.details[name].version, m.details[name].settings, d)
-                for m, d in found
-                if d is not None
-            ]
-
-        return between(parts)
-
 
 def _newest(heartbeats: Mapping[int, Heartbeat]) -> Heartbeat | None:
     """The newest attempt's; until it measures held-out documents, with an earlier one's values."""
@@ -224,11 +201,6 @@ def _identity(identity: RunIdentity) -> tuple[str, int | None]:
     """The kept part of `run.json`: its digest, and the target context length in tokens."""
     target = identity.identity.get("model", {}).get("targetContextLength")
     return identity.digest, target if isinstance(target, int) else None
-
-
-def _same(before: Sequence[Measured], now: Sequence[Measured]) -> bool:
-    """Whether the reports are identical objects; a report that was read again is another one."""
-    return len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))
 
 
 def _exports(control: Control) -> tuple[ExportSpec, ...]:

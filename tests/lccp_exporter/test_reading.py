@@ -14,12 +14,12 @@ from scraped import Scraped
 from lccp.api.causes import Cause
 from lccp.api.objects.journal import AttemptRecord, EvaluationOutcome
 from lccp.api.objects.training import End, Ledger
-from lccp.contract.errors import StoreUnavailable
+from lccp.contract.errors import LccpError, StoreRefused, StoreUnavailable
 from lccp.store.file import FileStore
 from lccp.store.keys import RunKeys
-from lccp.store.port import ObjectInfo
+from lccp.store.port import Entry, ObjectInfo
 from lccp_exporter.facts import ExportedFacts
-from lccp_exporter.reading import StoreReader
+from lccp_exporter.reading import UNANSWERED_MAX, StoreReader
 from lccp_exporter.refresh import Runs, StoreWatch
 
 pytestmark = pytest.mark.slow
@@ -97,6 +97,57 @@ def test_what_was_read_before_a_listing_broke_off_is_not_read_again(pair: Listed
     pair.last, pair.read = "", []
     assert [facts.run for facts in reader.runs()] == ["one", "other"]
     assert not [key for key in pair.read if key.startswith(ONE.prefix)]
+
+
+class GuardedStore(RecordedStore):
+    """It gives no object of these runs."""
+
+    guarded: tuple[RunKeys, ...] = ()
+    error: type[LccpError] = StoreRefused
+
+    def get_entry(self, key: str) -> Entry:
+        if any(key.startswith(keys.prefix) for keys in self.guarded):
+            raise self.error(f"store: refuses {key}")
+        return super().get_entry(key)
+
+
+@pytest.mark.parametrize("error", [StoreRefused, StoreUnavailable])
+def test_an_object_that_the_store_does_not_give_concerns_its_run_alone(
+    tmp_path: Path, error: type[LccpError]
+) -> None:
+    store, before, after = GuardedStore(tmp_path), *a_run.CHECKPOINTS[:2]
+    store.error = error
+    runs = [RunKeys("default", f"run-{number}") for number in range(UNANSWERED_MAX + 2)]
+    for keys in runs:
+        a_run.put(store, a_run.running(before, at=NOW), keys)
+    reader = StoreReader(store, lambda _: True)
+    reader.runs()
+    for keys in runs:
+        a_run.put(store, a_run.running(after, at=NOW), keys)
+
+    store.guarded = tuple(runs[:UNANSWERED_MAX])
+    found = reader.runs()
+    assert [one.unreadable_objects for one in found] == [1] * UNANSWERED_MAX + [0, 0]
+    assert [tokens(one) for one in found] == [before] * UNANSWERED_MAX + [after, after]
+
+    store.guarded = tuple(runs[: UNANSWERED_MAX + 1])
+    with pytest.raises(error):
+        StoreReader(store, lambda _: True).runs()
+    store.guarded = ()
+    assert [(one.unreadable_objects, tokens(one)) for one in reader.runs()] == [(0, after)] * 7
+
+
+def tokens(facts: ExportedFacts) -> int:
+    assert facts.heartbeat is not None
+    return facts.heartbeat.tokens
+
+
+def test_a_store_that_gives_no_object_at_all_fails(tmp_path: Path) -> None:
+    store = GuardedStore(tmp_path)
+    a_run.put(store, a_run.running(a_run.CHECKPOINTS[0], at=NOW), ONE)
+    store.guarded = (ONE,)
+    with pytest.raises(StoreRefused):
+        StoreReader(store, lambda _: True).runs()
 
 
 def test_a_run_is_read_whole_where_the_store_lists_in_no_order(tmp_path: Path) -> None:
