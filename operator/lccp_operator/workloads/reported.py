@@ -40,7 +40,11 @@ def _at_work(facts: Facts) -> set[str]:
 
 
 def _evaluates(evaluation: Evaluation, state: WorkloadState, facts: Facts) -> bool:
-    """It reported after its node accepted its pod, by one clock; the try before it had ended."""
+    """It reported after its pod was accepted; the try before it had ended by then.
+
+    If that one's node had a clock that is ahead, this one is taken for begun too early: it is then
+    not made again for other settings.
+    """
     progress = facts.progress.get(evaluation.key)
     accepted = [pod.began_at for pod in state.pods if pod.began_at is not None]
     return progress is not None and bool(accepted) and progress.at > max(accepted)
