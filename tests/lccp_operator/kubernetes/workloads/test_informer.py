@@ -1,6 +1,7 @@
 """An informer follows the objects of runs, and reports when it is out of touch."""
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -256,7 +257,7 @@ def test_a_namespace_that_refuses_takes_none_of_the_others_away(
         threading.Event(),
         Watching(proxied, *(one.namespace for one in (key, refused))),
     )
-    proxy.faults.extend([Fault("GET", refusing.name, 403)] * 5)
+    proxy.faults.extend([Fault("GET", refusing.name, 403)] * 1_000)
     a_job(namespace, "one")
     a_job(refusing, "two")
 
@@ -268,7 +269,8 @@ def test_a_namespace_that_refuses_takes_none_of_the_others_away(
     watching.wait_names(key, "one")
 
     monkeypatch.setattr(calls, "TRIES", 1)
-    proxy.faults.extend([Fault("GET", refusing.name, 500)] * 8)
+    with proxy.lock:
+        proxy.faults = deque([Fault("GET", refusing.name, 500)] * 8)
     while proxy.faults:
         assert watching.informer.synced, "an outage of a refused namespace counts for the others"
     wait_for(lambda: watching.informer.knows(refusing.name), "it is not read again")
